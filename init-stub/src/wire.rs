@@ -1,0 +1,474 @@
+//! The program's binary form: the one file that the runtime and the stub both compile.
+//!
+//! The runtime appends a program to a copy of the stub's ELF image, as its last segment, so that the
+//! kernel itself maps it: the stub opens, reads and allocates nothing to get at it. Layout, all
+//! numbers in the machine's own byte order:
+//!
+//! ```text
+//! Header (fixed size) · descriptor table (i32 each) · operations · zeroed scratch space
+//! operation: u8 code · fields in the order of their declaration
+//! text: u32 length · bytes · NUL        list: u32 count · texts        bytes: u32 length · bytes
+//! ```
+//!
+//! The decoder trusts nothing: whatever bytes it is given, it answers with an operation or [`Malformed`].
+
+use core::ffi::CStr;
+
+/// The bytes at the start of each program.
+pub const MAGIC: [u8; 8] = *b"coracle1";
+
+/// The size of [`Header`] in its binary form, in bytes.
+pub const HEADER_SIZE: usize = 8 + 4 * 4;
+
+/// What stands before the operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The number of entries in the descriptor table.
+    pub slots: u32,
+    /// The length of the operations, in bytes.
+    pub length: u32,
+    /// Zeroed memory behind the operations, for the pointer arrays of `execve(2)`, in bytes.
+    pub scratch: u32,
+    /// The first descriptor number that the executed program must not inherit.
+    pub close_from: u32,
+}
+
+/// The bytes are not a program, or the program ends too early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Where the encoder writes to.
+pub trait Sink {
+    /// Appends the bytes.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+/// A value that can stand in a program.
+pub trait Wire<'a>: Sized {
+    /// Appends the value's binary form.
+    fn encode(&self, sink: &mut impl Sink);
+    /// Takes the value off the front of the reader.
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed>;
+}
+
+/// Bytes that are being decoded.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a>(pub &'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// The next `length` bytes.
+    pub fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+}
+
+macro_rules! wire_number {
+    ($($number:ty),*) => {$(
+        impl<'a> Wire<'a> for $number {
+            fn encode(&self, sink: &mut impl Sink) {
+                sink.put(&self.to_ne_bytes());
+            }
+            fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+                let bytes = reader.take(size_of::<$number>())?;
+                Ok(<$number>::from_ne_bytes(bytes.try_into().map_err(|_| Malformed)?))
+            }
+        }
+    )*};
+}
+wire_number!(u8, i32, u32, u64);
+
+/// The index of a descriptor in the program's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+impl<'a> Wire<'a> for Slot {
+    fn encode(&self, sink: &mut impl Sink) {
+        self.0.encode(sink);
+    }
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        u32::decode(reader).map(Slot)
+    }
+}
+
+/// A string without NUL bytes. In the runtime it lacks its terminator; decoded it has one, so that the
+/// stub can hand it to the kernel as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text<'a>(&'a [u8]);
+
+impl<'a> Text<'a> {
+    /// A text of these bytes, which hold no NUL.
+    pub const fn new(bytes: &'a [u8]) -> Text<'a> {
+        Text(bytes)
+    }
+
+    /// The text without its terminator.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.0.strip_suffix(b"\0").unwrap_or(self.0)
+    }
+
+    /// The text as a C string: only a decoded one has this form.
+    pub fn c_str(&self) -> Result<&'a CStr, Malformed> {
+        CStr::from_bytes_with_nul(self.0).map_err(|_| Malformed)
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Text<'a> {
+        Text(text.as_bytes())
+    }
+}
+
+impl<'a> Wire<'a> for Text<'a> {
+    fn encode(&self, sink: &mut impl Sink) {
+        let bytes = self.bytes();
+        (bytes.len() as u32).encode(sink);
+        sink.put(bytes);
+        sink.put(b"\0");
+    }
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let length = u32::decode(reader)? as usize;
+        let text = reader.take(length.checked_add(1).ok_or(Malformed)?)?;
+        // Exactly one NUL, at the end.
+        CStr::from_bytes_with_nul(text).map_err(|_| Malformed)?;
+        Ok(Text(text))
+    }
+}
+
+/// Raw bytes: a BPF program, a CPU mask, an array of group ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl<'a> Wire<'a> for Bytes<'a> {
+    fn encode(&self, sink: &mut impl Sink) {
+        (self.0.len() as u32).encode(sink);
+        sink.put(self.0);
+    }
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let length = u32::decode(reader)? as usize;
+        reader.take(length).map(Bytes)
+    }
+}
+
+/// A list of texts, in the form in which each side has it.
+#[derive(Debug, Clone, Copy)]
+pub enum List<'a> {
+    /// As the runtime makes it.
+    Made(&'a [&'a [u8]]),
+    /// As it is decoded: the number of texts, and their binary form, already checked.
+    Read(u32, &'a [u8]),
+}
+
+impl<'a> List<'a> {
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        match self {
+            List::Made(texts) => texts.len(),
+            List::Read(count, _) => *count as usize,
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The texts in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Text<'a>> + use<'a> {
+        let (made, mut read): (&[&[u8]], _) = match *self {
+            List::Made(texts) => (texts, Reader(&[])),
+            List::Read(_, bytes) => (&[], Reader(bytes)),
+        };
+        let decoded = core::iter::from_fn(move || Text::decode(&mut read).ok());
+        made.iter().map(|bytes| Text::new(bytes)).chain(decoded)
+    }
+}
+
+impl<'a> Wire<'a> for List<'a> {
+    fn encode(&self, sink: &mut impl Sink) {
+        (self.len() as u32).encode(sink);
+        for text in self.iter() {
+            text.encode(sink);
+        }
+    }
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let count = u32::decode(reader)?;
+        let start = reader.0;
+        for _ in 0..count {
+            Text::decode(reader)?;
+        }
+        Ok(List::Read(count, &start[..start.len() - reader.0.len()]))
+    }
+}
+
+macro_rules! operations {
+    ($( $(#[$doc:meta])* $name:ident = $code:literal { $( $(#[$field_doc:meta])* $field:ident : $ty:ty, )* } )*) => {
+        /// One step of a container's start.
+        #[derive(Debug, Clone, Copy)]
+        pub enum Op<'a> {
+            $( $(#[$doc])* $name { $( $(#[$field_doc])* $field: $ty, )* }, )*
+        }
+
+        impl<'a> Wire<'a> for Op<'a> {
+            fn encode(&self, sink: &mut impl Sink) {
+                match self {
+                    $( Op::$name { $( $field, )* } => {
+                        let code: u8 = $code;
+                        code.encode(sink);
+                        $( $field.encode(sink); )*
+                    } )*
+                }
+            }
+            fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+                match u8::decode(reader)? {
+                    $( $code => Ok(Op::$name { $( $field: Wire::decode(reader)?, )* }), )*
+                    _ => Err(Malformed),
+                }
+            }
+        }
+    };
+}
+
+/// What [`Op::Attach`] makes where the target is missing.
+pub mod create {
+    /// Nothing: a missing target is an error.
+    pub const NEVER: u8 = 0;
+    /// A directory, with its parents.
+    pub const DIRECTORY: u8 = 1;
+    /// An empty file, with its parent directories.
+    pub const FILE: u8 = 2;
+}
+
+operations! {
+    // --- control -----------------------------------------------------------------------------------------
+
+    /// Sends [`Message::STAGE`] with this number to the runtime and waits for its answer, one byte.
+    Rendezvous = 1 { stage: u32, }
+    /// Sends [`Message::STAGE`] with this number to the runtime, which need not answer.
+    Report = 2 { stage: u32, }
+    /// Accepts one connection on the listening socket: `start` has come. From here on failures are
+    /// reported there.
+    AwaitStart = 3 { listener: Slot, }
+    /// Runs a hook as a child and waits for it; on its standard input stands
+    /// `state_head`, this process's pid, `state_tail`.
+    Hook = 4 {
+        path: Text<'a>,
+        argv: List<'a>,
+        envp: List<'a>,
+        /// In milliseconds; 0 for no limit.
+        timeout_msec: u32,
+        state_head: Text<'a>,
+        state_tail: Text<'a>,
+    }
+    /// Executes the user's program: the candidate that [`Op::FindExecutable`] found.
+    Exec = 5 { argv: List<'a>, envp: List<'a>, }
+
+    // --- the process's surroundings -----------------------------------------------------------------------
+
+    /// `prctl(PR_SET_DUMPABLE, 0)`: nobody in the container may look into this process.
+    Undumpable = 10 {}
+    /// Writes `0` to a v1 hierarchy's `tasks`: the process moves itself.
+    JoinCgroup = 11 { tasks: Slot, }
+    /// `setns(2)`; `flags` as there, 0 where the descriptor's own type decides.
+    Setns = 12 { namespace: Slot, flags: u32, }
+    /// `unshare(2)`.
+    Unshare = 13 { flags: u32, }
+    /// Becomes root of the user namespace: all ids 0, no supplementary group unless `keep_groups` is not 0.
+    BecomeRoot = 14 { keep_groups: u8, }
+    /// Joins a new session keyring of this name; a kernel without keyrings is no error.
+    Keyring = 15 { name: Text<'a>, }
+    /// `setsid(2)`.
+    Setsid = 16 {}
+    /// Brings the loopback interface up.
+    LoopbackUp = 17 {}
+    /// `sethostname(2)`.
+    Hostname = 18 { name: Text<'a>, }
+    /// `setdomainname(2)`.
+    Domainname = 19 { name: Text<'a>, }
+    /// Writes a value to a file below the procfs of slot `proc`, without following links or mounts.
+    WriteProc = 20 { proc: Slot, path: Text<'a>, value: Text<'a>, }
+
+    // --- mounts: the tree register holds what the next Attach puts in place ----------------------------------
+
+    /// Changes the propagation of every mount of the namespace (`MS_*` flags of `mount(2)`).
+    Propagation = 30 { flags: u64, }
+    /// Takes the directory of that path as the rootfs, bound over itself so that it is a mount.
+    OpenRoot = 31 { path: Text<'a>, recursive: u8, }
+    /// Makes a new file system instance. `options` are `key=value` or `flag`, `sb_flags` the `MS_*` flags of
+    /// the superblock, `attributes` the `MOUNT_ATTR_*` of the mount.
+    FsTree = 32 {
+        fstype: Text<'a>,
+        source: Text<'a>,
+        options: List<'a>,
+        sb_flags: u64,
+        attributes: u64,
+    }
+    /// Takes a detached tree that the runtime opened.
+    SlotTree = 33 { tree: Slot, }
+    /// Clones a tree of the host's by its path, as seen from this mount namespace.
+    PathTree = 34 { path: Text<'a>, recursive: u8, nofollow: u8, }
+    /// Sets and clears `MOUNT_ATTR_*` on the tree, and its propagation (`MS_*`, 0 for none);
+    /// `recursive` is not 0 for all mounts of the tree. `locked_ok` keeps flags that a user namespace locks.
+    TreeAttributes = 35 { set: u64, clear: u64, propagation: u64, recursive: u8, locked_ok: u8, }
+    /// Puts the tree in place below the rootfs. `mode` is that of a directory made for it; `nofollow` is not 0
+    /// when the target's last component must not be a link.
+    Attach = 36 { target: Text<'a>, create: u8, nofollow: u8, }
+    /// Copies what the target directory holds into the tree (`tmpcopyup`), with owner and mode.
+    CopyUp = 37 { target: Text<'a>, }
+    /// Reconfigures the mount at the target, as `mount(2)` with `MS_REMOUNT`.
+    Remount = 38 { target: Text<'a>, flags: u64, data: Text<'a>, }
+    /// Makes a directory below the rootfs, with its parents; an existing one is kept.
+    MakeDirectory = 39 { path: Text<'a>, mode: u32, }
+    /// Makes a symbolic link below the rootfs; an existing path is kept.
+    Symlink = 40 { target: Text<'a>, path: Text<'a>, }
+    /// Makes a device node or FIFO (`mode` with its `S_IFMT` bits) below the rootfs; an existing node that is
+    /// the same is kept.
+    MakeDevice = 41 { path: Text<'a>, mode: u32, major: u32, minor: u32, uid: u32, gid: u32, }
+    /// Hides paths: files under the null device, directories under one read-only tmpfs; missing ones are passed over.
+    Mask = 42 { paths: List<'a>, }
+    /// Makes paths read-only; missing ones are passed over.
+    ReadonlyPaths = 43 { paths: List<'a>, }
+    /// Makes the rootfs the root of the namespace, and takes the old root away.
+    PivotRoot = 44 {}
+    /// The same by `MS_MOVE` and `chroot(2)`, for an initramfs.
+    MoveRoot = 45 {}
+    /// `chroot(2)` to the rootfs: for containers without a mount namespace of their own.
+    ChangeRoot = 46 {}
+    /// Makes the root mount read-only.
+    RootReadonly = 47 {}
+    /// Changes the propagation of the root mount (`MS_*`).
+    RootPropagation = 48 { flags: u64, }
+    /// Makes the mount that holds the rootfs private, as `pivot_root(2)` wants it.
+    ParentPrivate = 49 { path: Text<'a>, }
+
+    // --- the process itself -----------------------------------------------------------------------------------
+
+    /// Makes a terminal of the container's devpts: sends its master over the socket, and makes the
+    /// slave the controlling terminal, standard input, output and error. 0 columns leave the size alone.
+    Console = 60 { socket: Slot, name: Text<'a>, columns: u32, rows: u32, uid: u32, mount: u8, }
+    /// `prlimit(2)`.
+    Rlimit = 61 { resource: u32, soft: u64, hard: u64, }
+    /// `umask(2)`.
+    Umask = 62 { mask: u32, }
+    /// `sched_setattr(2)` with this `struct sched_attr`.
+    Scheduler = 63 { attributes: Bytes<'a>, }
+    /// `ioprio_set(2)` for this process.
+    IoPriority = 64 { value: u32, }
+    /// `sched_setaffinity(2)`; `optional` is not 0 when a failure is passed over.
+    Affinity = 65 { mask: Bytes<'a>, optional: u8, }
+    /// `set_mempolicy(2)`.
+    MemoryPolicy = 66 { mode: u32, nodes: Bytes<'a>, }
+    /// `personality(2)`.
+    Personality = 67 { domain: u64, }
+    /// `prctl(PR_SET_NO_NEW_PRIVS)`.
+    NoNewPrivileges = 68 {}
+    /// Drops from the bounding set all capabilities that are not in `keep`.
+    BoundingSet = 69 { keep: u64, }
+    /// Sets groups (u32 each; `set_groups` 0 leaves them alone), gid and uid, keeping the permitted
+    /// capabilities across the change.
+    Identity = 70 { uid: u32, gid: u32, set_groups: u8, groups: Bytes<'a>, }
+    /// `capset(2)`.
+    Capabilities = 71 { effective: u64, permitted: u64, inheritable: u64, }
+    /// Raises each capability of the set in the ambient set.
+    Ambient = 72 { set: u64, }
+    /// Finds the user's home in the container's `/etc/passwd` and adds `HOME` to the environment of `Exec`.
+    Home = 73 { uid: u32, }
+    /// `chdir(2)`, and the directory must lie below the root.
+    Chdir = 74 { path: Text<'a>, }
+    /// Finds the program to execute: the first candidate that is an executable file.
+    FindExecutable = 75 { candidates: List<'a>, }
+    /// Installs a seccomp filter (`struct sock_filter` each).
+    Seccomp = 76 { flags: u32, filter: Bytes<'a>, }
+    /// Makes a directory below the *current* root after the pivot, for a working directory that is missing.
+    MakeCwd = 77 { path: Text<'a>, }
+}
+
+/// What the stub sends: fixed-size messages on a `SOCK_SEQPACKET` socket, or on `start`'s connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// [`Message::STAGE`] or [`Message::FAILED`].
+    pub kind: u32,
+    /// The stage; or the index of the operation that failed.
+    pub op: u32,
+    /// The system call that failed, as one of [`call`].
+    pub call: u32,
+    /// Its errno.
+    pub errno: i32,
+}
+
+impl Message {
+    /// The stub has come to a [`Op::Rendezvous`] or [`Op::Report`].
+    pub const STAGE: u32 = 1;
+    /// An operation failed, and the stub is about to exit.
+    pub const FAILED: u32 = 2;
+    /// The size of the binary form, in bytes.
+    pub const SIZE: usize = 16;
+
+    /// The binary form.
+    pub fn to_bytes(self) -> [u8; Message::SIZE] {
+        let mut bytes = [0; Message::SIZE];
+        bytes[0..4].copy_from_slice(&self.kind.to_ne_bytes());
+        bytes[4..8].copy_from_slice(&self.op.to_ne_bytes());
+        bytes[8..12].copy_from_slice(&self.call.to_ne_bytes());
+        bytes[12..16].copy_from_slice(&self.errno.to_ne_bytes());
+        bytes
+    }
+
+    /// The message of that binary form.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Message, Malformed> {
+        let mut reader = Reader(bytes);
+        Ok(Message {
+            kind: u32::decode(&mut reader)?,
+            op: u32::decode(&mut reader)?,
+            call: u32::decode(&mut reader)?,
+            errno: i32::decode(&mut reader)?,
+        })
+    }
+}
+
+macro_rules! calls {
+    ($($name:ident = $number:literal),* $(,)?) => {
+        /// The names of the steps that can fail, for messages.
+        #[allow(missing_docs)]
+        pub mod call {
+            $( pub const $name: u32 = $number; )*
+            /// The name of that number.
+            pub fn name(number: u32) -> &'static str {
+                match number {
+                    $( $number => NAMES[$number as usize], )*
+                    _ => "unknown",
+                }
+            }
+            #[rustfmt::skip]
+            const NAMES: &[&str] = &["decode", "open", "openat2", "mkdir", "mknod", "symlink", "fsopen", "fsconfig",
+                "fsmount", "open_tree", "move_mount", "mount_setattr", "mount", "umount", "pivot_root", "chroot",
+                "chdir", "setns", "unshare", "write", "read", "socket", "ioctl", "sethostname", "setdomainname",
+                "prctl", "setuid", "setgid", "setgroups", "capset", "prlimit", "sched_setattr", "ioprio_set",
+                "sched_setaffinity", "set_mempolicy", "personality", "seccomp", "execve", "accept", "sendmsg", "recv",
+                "keyctl", "setsid", "stat", "chown", "fork", "hook", "lookup", "close_range", "getcwd", "timeout",
+                "not a directory", "different node exists", "path is outside the rootfs"];
+        }
+    };
+}
+
+calls! {
+    DECODE = 0, OPEN = 1, OPENAT2 = 2, MKDIR = 3, MKNOD = 4, SYMLINK = 5, FSOPEN = 6, FSCONFIG = 7,
+    FSMOUNT = 8, OPEN_TREE = 9, MOVE_MOUNT = 10, MOUNT_SETATTR = 11, MOUNT = 12, UMOUNT = 13, PIVOT_ROOT = 14,
+    CHROOT = 15, CHDIR = 16, SETNS = 17, UNSHARE = 18, WRITE = 19, READ = 20, SOCKET = 21, IOCTL = 22,
+    SETHOSTNAME = 23, SETDOMAINNAME = 24, PRCTL = 25, SETUID = 26, SETGID = 27, SETGROUPS = 28, CAPSET = 29,
+    PRLIMIT = 30, SCHED_SETATTR = 31, IOPRIO_SET = 32, SCHED_SETAFFINITY = 33, SET_MEMPOLICY = 34,
+    PERSONALITY = 35, SECCOMP = 36, EXECVE = 37, ACCEPT = 38, SENDMSG = 39, RECV = 40, KEYCTL = 41, SETSID = 42,
+    STAT = 43, CHOWN = 44, FORK = 45, HOOK = 46, LOOKUP = 47, CLOSE_RANGE = 48, GETCWD = 49, TIMEOUT = 50,
+    NOT_DIRECTORY = 51, DIFFERENT_NODE = 52, OUTSIDE_ROOT = 53,
+}
+
+/// The stages of [`Op::Rendezvous`] and [`Op::Report`].
+pub mod stage {
+    /// The process waits for its user namespace's maps.
+    pub const MAPS: u32 = 1;
+    /// The namespaces are there: the runtime runs prestart and createRuntime hooks.
+    pub const RUNTIME_HOOKS: u32 = 2;
+    /// Everything before `start` is done.
+    pub const CREATED: u32 = 3;
+}
