@@ -1,0 +1,45 @@
+//! The OCI runtime specification (1.3.0) as types: one file per page of the spec.
+//!
+//! Field names are the spec's in snake case. A `null` counts as absent and an unknown field is ignored, as Go's
+//! programs expect; an unknown *value* of a closed set is an error. Rules that span fields stand in
+//! [`crate::check`].
+
+mod config;
+mod features;
+mod hooks;
+mod linux;
+mod mounts;
+mod parse;
+mod process;
+mod resources;
+mod seccomp;
+mod state;
+
+pub use config::*;
+pub use features::*;
+pub use hooks::*;
+pub use linux::*;
+pub use mounts::*;
+pub use parse::parse;
+pub use process::*;
+pub use resources::*;
+pub use seccomp::*;
+pub use state::*;
+
+/// The version of the specification that these types follow.
+pub const VERSION: &str = "1.3.0";
+
+use serde::de::{Deserialize, Deserializer};
+
+/// Reads a `null` as the default: Go writes its empty slices and maps so.
+fn null<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(d)?.unwrap_or_default())
+}
+
+/// Reads the empty string, which is what Go has for an absent one, as `None`.
+fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(d)?.filter(|text| !text.is_empty()))
+}
+
+#[cfg(test)]
+mod tests;
