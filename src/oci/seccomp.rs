@@ -14,9 +14,8 @@ pub struct Seccomp {
     /// The architectures that calls may be made of, beside the native one.
     #[serde(default, deserialize_with = "null")]
     pub architectures: Vec<SeccompArch>,
-    /// Flags of seccomp(2).
-    #[serde(default, deserialize_with = "null")]
-    pub flags: Vec<SeccompFlag>,
+    /// Flags of seccomp(2). Absent is not the same as empty: then runc, and so this runtime, sets `SPEC_ALLOW`.
+    pub flags: Option<Vec<SeccompFlag>>,
     /// The socket that notifications' descriptor is sent to.
     #[serde(default, deserialize_with = "text")]
     pub listener_path: Option<String>,
