@@ -1,0 +1,17 @@
+//! Real containers on the real kernel: the tests make a busybox bundle, edit its configuration in code, run the
+//! binary, and look at the container from inside and from outside. They need root and `busybox-static`.
+//!
+//! `CORACLE_TEST_BINARY` names another runtime to run them with (tests of what only Coracle does are then skipped).
+
+#[macro_use]
+mod harness;
+
+mod cgroups;
+mod cli;
+mod config;
+mod failure;
+mod golden;
+mod lifecycle;
+mod namespaces;
+mod security;
+mod terminal;
