@@ -31,6 +31,10 @@ need_packages() {
 
 # need_rust: a cargo that can build this crate, by rustup where there is none.
 need_rust() {
+    # cargo links build scripts and macros for the machine itself with its cc; the runtime needs none.
+    need_packages cc:gcc
+    compgen -G '/usr/lib*/crt1.o' >/dev/null || compgen -G '/usr/lib/*/crt1.o' >/dev/null ||
+        need_packages no-such-command:libc6-dev
     if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH="$HOME/.cargo/bin:$PATH"
     fi

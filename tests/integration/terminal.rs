@@ -99,11 +99,12 @@ fn much_output_comes_through_whole() {
     );
     let output = on_a_terminal(&bundle, "$RUN");
     assert!(output.stdout.contains("the end"), "the end is missing");
+    // The first line may follow what `script` echoes at the end of its own input.
     assert_eq!(
         output
             .stdout
             .lines()
-            .filter(|line| line.starts_with("line "))
+            .filter(|line| line.contains("line "))
             .count(),
         3000
     );
