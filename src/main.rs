@@ -6,4 +6,7 @@ mod error;
 #[allow(dead_code, unused_imports)]
 mod oci;
 
+#[allow(dead_code)]
+mod program;
+
 fn main() {}

@@ -1,0 +1,3 @@
+//! What a configuration compiles to.
+
+pub mod seccomp;

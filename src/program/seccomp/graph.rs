@@ -1,0 +1,241 @@
+//! The filter as a graph of tests, in which equal parts are one.
+
+use super::rules::{Chain, Cond, Verdict};
+use crate::oci::SeccompOperator as Op;
+use std::collections::HashMap;
+
+/// `struct seccomp_data`: where the syscall's number is.
+pub const NR: u32 = 0;
+/// `struct seccomp_data`: where the architecture is.
+pub const ARCH: u32 = 4;
+const ARGS: u32 = 16;
+const ALL: u32 = u32::MAX;
+
+/// A node's index in its graph.
+pub type Id = u32;
+
+/// How a test compares the word with its constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Jump {
+    /// Equal.
+    Eq,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Ge,
+}
+
+/// A part of the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Node {
+    /// The end, with this verdict.
+    Return(u32),
+    /// Compares a word of `struct seccomp_data`.
+    Test {
+        /// Where the word is.
+        offset: u32,
+        /// Which of its bits count.
+        mask: u32,
+        /// The comparison.
+        jump: Jump,
+        /// What with.
+        k: u32,
+        /// Where to go if it holds.
+        yes: Id,
+        /// Where to go if not.
+        no: Id,
+    },
+}
+
+/// All nodes; each refers to earlier ones only.
+#[derive(Default)]
+pub struct Graph {
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    known: HashMap<Node, Id>,
+}
+
+/// A range of syscall numbers: its first, and what becomes of them.
+pub type Range = (u32, Id);
+
+impl Graph {
+    fn node(&mut self, node: Node) -> Id {
+        let nodes = &mut self.nodes;
+        *self.known.entry(node).or_insert_with(|| {
+            nodes.push(node);
+            nodes.len() as Id - 1
+        })
+    }
+
+    /// The end with this verdict.
+    pub fn verdict(&mut self, action: u32) -> Id {
+        self.node(Node::Return(action))
+    }
+
+    fn masked(&mut self, offset: u32, mask: u32, jump: Jump, k: u32, yes: Id, no: Id) -> Id {
+        if yes == no {
+            yes
+        } else {
+            self.node(Node::Test {
+                offset,
+                mask,
+                jump,
+                k,
+                yes,
+                no,
+            })
+        }
+    }
+
+    /// A test of a whole word.
+    pub fn test(&mut self, offset: u32, jump: Jump, k: u32, yes: Id, no: Id) -> Id {
+        self.masked(offset, ALL, jump, k, yes, no)
+    }
+
+    /// The chains of a syscall, first to last.
+    pub fn leaf(&mut self, verdict: &Verdict, default: Id, wide: bool) -> Id {
+        match verdict {
+            Verdict::Always(action) => self.verdict(*action),
+            Verdict::When(chains) => {
+                let mut next = default;
+                for Chain { conds, action } in chains.iter().rev() {
+                    let mut yes = self.verdict(*action);
+                    for cond in conds.iter().rev() {
+                        yes = self.cond(cond, wide, yes, next);
+                    }
+                    next = yes;
+                }
+                next
+            }
+        }
+    }
+
+    fn cond(&mut self, cond: &Cond, wide: bool, yes: Id, no: Id) -> Id {
+        match cond.op {
+            Op::Equal | Op::MaskedEqual => self.equal(cond, wide, yes, no),
+            Op::NotEqual => self.equal(cond, wide, no, yes),
+            Op::Greater => self.greater(cond, wide, Jump::Gt, yes, no),
+            Op::GreaterOrEqual => self.greater(cond, wide, Jump::Ge, yes, no),
+            Op::LessOrEqual => self.greater(cond, wide, Jump::Gt, no, yes),
+            Op::Less => self.greater(cond, wide, Jump::Ge, no, yes),
+        }
+    }
+
+    fn equal(&mut self, cond: &Cond, wide: bool, yes: Id, no: Id) -> Id {
+        let (low, high) = words(cond.arg);
+        let (mask_low, mask_high) = (cond.mask as u32, (cond.mask >> 32) as u32);
+        let (value_low, value_high) = (cond.value as u32, (cond.value >> 32) as u32);
+        let test_high = wide && mask_high != 0;
+        let mut next = yes;
+        if mask_low != 0 {
+            let no = if test_high {
+                self.assume(no, high, mask_high, value_high, true)
+            } else {
+                no
+            };
+            next = self.masked(low, mask_low, Jump::Eq, value_low, yes, no);
+        }
+        if test_high {
+            let no = self.assume(no, high, mask_high, value_high, false);
+            next = self.masked(high, mask_high, Jump::Eq, value_high, next, no);
+        }
+        next
+    }
+
+    fn greater(&mut self, cond: &Cond, wide: bool, jump: Jump, yes: Id, no: Id) -> Id {
+        let (low, high) = words(cond.arg);
+        let (value_low, value_high) = (cond.value as u32, (cond.value >> 32) as u32);
+        if !wide {
+            return self.test(low, jump, value_low, yes, no);
+        }
+        let same = |graph: &Graph, id| graph.assume(id, high, ALL, value_high, true);
+        let (low_yes, low_no) = (same(self, yes), same(self, no));
+        let next = self.test(low, jump, value_low, low_yes, low_no);
+        if value_high == 0 {
+            let yes = self.assume(yes, high, ALL, 0, false);
+            return self.test(high, Jump::Eq, 0, next, yes);
+        }
+        let no = self.assume(no, high, ALL, value_high, false);
+        let equal = self.test(high, Jump::Eq, value_high, next, no);
+        self.test(high, Jump::Gt, value_high, yes, equal)
+    }
+
+    /// Skips tests whose outcome is known: the word is (or is not) `value`.
+    fn assume(&self, mut id: Id, word: u32, bits: u32, value: u32, known_equal: bool) -> Id {
+        while let Node::Test {
+            offset,
+            mask,
+            jump,
+            k,
+            yes,
+            no,
+        } = self.nodes[id as usize]
+        {
+            if offset != word || mask != bits {
+                break;
+            }
+            let holds = match (known_equal, jump) {
+                (true, Jump::Eq) => value == k,
+                (true, Jump::Gt) => value > k,
+                (true, Jump::Ge) => value >= k,
+                (false, Jump::Eq) if value == k => false,
+                (false, _) => break,
+            };
+            id = if holds { yes } else { no };
+        }
+        id
+    }
+
+    /// A search tree over ranges of syscall numbers; the first range starts at or below any number that gets here.
+    ///
+    /// Only comparisons of the number: the kernel then learns which syscalls are always allowed and skips the filter
+    /// for them (`seccomp_cache_prepare`), which it could not with, say, shifts of bit maps.
+    pub fn search(&mut self, ranges: &[Range]) -> Id {
+        let count = ranges.len();
+        // One number between two ranges of the same fate costs one instruction.
+        let odd_one = |i: usize| {
+            i > 0
+                && i + 1 < count
+                && ranges[i - 1].1 == ranges[i + 1].1
+                && ranges[i + 1].0 - ranges[i].0 == 1
+        };
+        match ranges {
+            [] => unreachable!("a search among no ranges"),
+            [(_, only)] => return *only,
+            _ => {}
+        }
+        if count <= LINEAR
+            && let Some(i) = (0..count).find(|i| odd_one(*i))
+        {
+            let rest: Vec<Range> = [&ranges[..i], &ranges[i + 2..]].concat();
+            let no = self.search(&rest);
+            return self.test(NR, Jump::Eq, ranges[i].0, ranges[i].1, no);
+        }
+        let middle = count / 2;
+        let near = [middle, middle + 1, middle - 1];
+        let wide = |i: usize| i + 1 < count && ranges[i + 1].0 - ranges[i].0 > 1;
+        if let Some(i) = near
+            .into_iter()
+            .find(|i| count > LINEAR && odd_one(*i - 1) && wide(*i))
+        {
+            // Both halves get a part of this range, so that the number before it stays between its equals.
+            let (pivot, id) = (ranges[i].0 + 1, ranges[i].1);
+            let right: Vec<Range> = [&[(pivot, id)], &ranges[i + 1..]].concat();
+            let (no, yes) = (self.search(&ranges[..=i]), self.search(&right));
+            return self.test(NR, Jump::Ge, pivot, yes, no);
+        }
+        let (no, yes) = (
+            self.search(&ranges[..middle]),
+            self.search(&ranges[middle..]),
+        );
+        self.test(NR, Jump::Ge, ranges[middle].0, yes, no)
+    }
+}
+
+/// Up to this many ranges, odd ones are picked out one by one.
+const LINEAR: usize = 9;
+
+/// Where the lower and the upper half of an argument are, on a little-endian machine.
+fn words(arg: u32) -> (u32, u32) {
+    (ARGS + 8 * arg, ARGS + 8 * arg + 4)
+}

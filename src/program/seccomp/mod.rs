@@ -1,0 +1,299 @@
+//! Compiles `linux.seccomp` into a BPF program, without libseccomp.
+//!
+//! The filter decides as runc's, which is libseccomp's with a stub before it that answers `ENOSYS` to syscalls newer
+//! than any that the profile names. It is built as a graph: the architecture, then a search tree over ranges of syscall
+//! numbers, then tests of arguments; equal parts are shared, also between architectures.
+//!
+//! Where several conditional rules of one syscall with *different* actions hold, libseccomp's order decides: the rule
+//! whose first argument is the higher, then (masked) equality before less before greater, then the narrower bound.
+
+mod arch;
+mod emit;
+mod graph;
+mod rules;
+#[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
+mod table_arm;
+#[cfg(target_arch = "riscv64")]
+mod table_riscv;
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+mod table_x86;
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod simulator;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result};
+use crate::oci::{Seccomp, SeccompAction, SeccompFlag};
+use arch::{AUDIT_X86_64, Names, X32_BIT};
+use graph::{Graph, Id, Jump, Range};
+use rules::{Cond, Rules};
+
+/// A filter, ready for seccomp(2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// `SECCOMP_FILTER_FLAG_*`, with `NEW_LISTENER` if [`Filter::notify`] is set.
+    pub flags: u32,
+    /// `struct sock_filter[]` in the machine's byte order.
+    pub bpf: Vec<u8>,
+    /// Whether some rule notifies a listener, whose descriptor seccomp(2) then returns.
+    pub notify: bool,
+}
+
+/// What the kernel does to a process of an architecture that is not listed: kills the thread, as libseccomp's default.
+const BAD_ARCH: u32 = libc::SECCOMP_RET_KILL_THREAD;
+const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+const MAX_ARGUMENTS: u32 = 6;
+
+/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`
+const WAIT_KILLABLE_RECV: u32 = 1 << 5;
+
+/// Compiles a profile for the architecture that this program runs on and its kin.
+///
+/// Syscalls that the table does not know and architectures that this kernel cannot run are skipped. Absent `flags` mean
+/// `SECCOMP_FILTER_FLAG_SPEC_ALLOW`, as with runc, an empty list none; `SECCOMP_FILTER_FLAG_TSYNC` is accepted and has no effect.
+pub fn compile(seccomp: &Seccomp) -> Result<Filter> {
+    let default = action(seccomp.default_action, seccomp.default_errno_ret);
+    if seccomp.default_action == SeccompAction::Notify {
+        return Err(Error::new(
+            "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as default action",
+        ));
+    }
+    let names = Names::new();
+    let mut sets: Vec<Rules> = listed(seccomp);
+    let notify = add_rules(seccomp, default, &names, &mut sets)?;
+    if notify && seccomp.listener_path.is_none() {
+        return Err(Error::new(
+            "linux.seccomp.listenerPath: SCMP_ACT_NOTIFY needs the path of a listener's socket",
+        ));
+    }
+    // A tracer that is asked about a new syscall should see it; an allowed one is the kernel's to refuse.
+    let stub = !matches!(
+        seccomp.default_action,
+        SeccompAction::Allow | SeccompAction::Log | SeccompAction::Trace
+    );
+
+    let mut graph = Graph::default();
+    let mut root = graph.verdict(BAD_ARCH);
+    let bad_arch = root;
+    for at in (0..sets.len()).rev() {
+        // x32 shares its token with x86_64, and is dealt with there.
+        let set = &sets[at];
+        let kin = sets
+            .iter()
+            .find(|other| other.arch.x32 && other.arch.audit == set.arch.audit);
+        if set.arch.x32
+            && sets
+                .iter()
+                .any(|other| other.arch.audit == set.arch.audit && !other.arch.x32)
+        {
+            continue;
+        }
+        let mut space = Space {
+            graph: &mut graph,
+            default,
+            stub,
+            bad_arch,
+            ranges: Vec::new(),
+        };
+        let search = space.build(set, kin);
+        root = graph.test(graph::ARCH, Jump::Eq, set.arch.audit, search, root);
+    }
+    Ok(Filter {
+        flags: flags(seccomp, notify),
+        bpf: emit::emit(&graph, root)?,
+        notify,
+    })
+}
+
+/// The architectures of the filter: the native one, then those listed.
+fn listed(seccomp: &Seccomp) -> Vec<Rules> {
+    let family = arch::FAMILY.iter().enumerate();
+    let mut sets: Vec<Rules> = family
+        .filter(|(i, arch)| *i == arch::NATIVE || seccomp.architectures.contains(&arch.word))
+        .map(|(_, arch)| Rules::new(arch))
+        .collect();
+    sets.sort_by_key(|set| set.arch.word != arch::FAMILY[arch::NATIVE].word);
+    sets
+}
+
+/// Adds all rules to all architectures, and tells whether any notifies.
+fn add_rules(seccomp: &Seccomp, default: u32, names: &Names, sets: &mut [Rules]) -> Result<bool> {
+    let mut notify = false;
+    for (i, rule) in seccomp.syscalls.iter().enumerate() {
+        let field = |rest: &str| format!("linux.seccomp.syscalls[{i}]{rest}");
+        let does = action(rule.action, rule.errno_ret);
+        if let Some(at) = rule.args.iter().position(|arg| arg.index >= MAX_ARGUMENTS) {
+            return Err(Error::new(format!(
+                "{}: {} is too high, a syscall has {MAX_ARGUMENTS} arguments (0 to 5)",
+                field(&format!(".args[{at}].index")),
+                rule.args[at].index
+            )));
+        }
+        let conds: Vec<Cond> = rule.args.iter().map(Cond::new).collect();
+        // Several conditions on one argument: each is a rule of its own then, as runc has it.
+        let apart = conds
+            .iter()
+            .enumerate()
+            .any(|(at, cond)| conds[..at].iter().any(|other| other.arg == cond.arg));
+        for name in &rule.names {
+            if name.is_empty() {
+                return Err(Error::new(format!(
+                    "{}: empty string is not a valid syscall",
+                    field(".names")
+                )));
+            }
+            if rule.action == SeccompAction::Notify {
+                notify = true;
+                if name == "write" {
+                    // The runtime itself must write, to hand the listener on, once the filter is in force.
+                    return Err(Error::new(format!(
+                        "{}: SCMP_ACT_NOTIFY cannot be used for the write syscall",
+                        field(".action")
+                    )));
+                }
+            }
+            let Some(row) = names.find(name) else {
+                continue;
+            };
+            let conflict = |_| {
+                Error::new(format!(
+                    "{}: {} on syscall {name} contradicts an earlier rule with the same conditions",
+                    field(".action"),
+                    rule.action.name()
+                ))
+            };
+            for set in sets.iter_mut() {
+                set.know(name, row);
+                if does == default {
+                    continue;
+                }
+                if apart {
+                    for cond in conds.chunks(1) {
+                        set.add(names, name, row, cond, does).map_err(conflict)?;
+                    }
+                } else {
+                    set.add(names, name, row, &conds, does).map_err(conflict)?;
+                }
+            }
+        }
+    }
+    for set in sets {
+        set.finish();
+    }
+    Ok(notify)
+}
+
+/// The value that a filter returns for this action.
+fn action(action: SeccompAction, errno: Option<u32>) -> u32 {
+    let datum = errno.unwrap_or(libc::EPERM as u32) & libc::SECCOMP_RET_DATA;
+    match action {
+        SeccompAction::Kill | SeccompAction::KillThread => libc::SECCOMP_RET_KILL_THREAD,
+        SeccompAction::KillProcess => libc::SECCOMP_RET_KILL_PROCESS,
+        SeccompAction::Trap => libc::SECCOMP_RET_TRAP,
+        SeccompAction::Errno => libc::SECCOMP_RET_ERRNO | datum,
+        SeccompAction::Trace => libc::SECCOMP_RET_TRACE | datum,
+        SeccompAction::Allow => libc::SECCOMP_RET_ALLOW,
+        SeccompAction::Log => libc::SECCOMP_RET_LOG,
+        SeccompAction::Notify => libc::SECCOMP_RET_USER_NOTIF,
+    }
+}
+
+fn flags(seccomp: &Seccomp, notify: bool) -> u32 {
+    let Some(listed) = &seccomp.flags else {
+        let listener = if notify {
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32
+        } else {
+            0
+        };
+        return libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32 | listener;
+    };
+    let mut flags = 0;
+    for flag in listed {
+        flags |= match flag {
+            SeccompFlag::Tsync => 0,
+            SeccompFlag::Log => libc::SECCOMP_FILTER_FLAG_LOG as u32,
+            SeccompFlag::SpecAllow => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32,
+            SeccompFlag::WaitKillableRecv => WAIT_KILLABLE_RECV,
+        };
+    }
+    if notify {
+        flags |= libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32;
+    }
+    flags
+}
+
+/// The fates of all 2³² syscall numbers under one token of architecture.
+struct Space<'a> {
+    graph: &'a mut Graph,
+    default: u32,
+    stub: bool,
+    bad_arch: Id,
+    ranges: Vec<Range>,
+}
+
+impl Space<'_> {
+    fn build(&mut self, set: &Rules, x32: Option<&Rules>) -> Id {
+        let default = self.graph.verdict(self.default);
+        let after = if set.arch.x32 {
+            default
+        } else {
+            self.fill(0, set)
+        };
+        if set.arch.audit == AUDIT_X86_64 {
+            let (lower, upper) = match x32 {
+                Some(x32) => {
+                    let upper = self.fill(X32_BIT, x32);
+                    (default, upper)
+                }
+                None => {
+                    self.range(X32_BIT, self.bad_arch);
+                    (self.bad_arch, self.bad_arch)
+                }
+            };
+            // The stub goes by bit 30 alone, so the upper half of the numbers is divided once more.
+            self.range(0x8000_0000, if after == default { lower } else { after });
+            self.range(0xC000_0000, upper);
+            if x32.is_none() {
+                // A tracer's way to skip a syscall.
+                self.range(u32::MAX, default);
+            }
+        }
+        let ranges = std::mem::take(&mut self.ranges);
+        self.graph.search(&ranges)
+    }
+
+    /// The numbers from `start` up to the last of the rules, and all after it, whose fate is returned.
+    fn fill(&mut self, start: u32, set: &Rules) -> Id {
+        let default = self.graph.verdict(self.default);
+        let stub = self.stub && set.last != 0;
+        self.range(start, default);
+        for (number, verdict) in &set.verdicts {
+            if stub && *number > set.last {
+                // A multiplexed call's direct number, which does not count among those that the profile names.
+                break;
+            }
+            let leaf = self.graph.leaf(verdict, default, set.arch.wide);
+            self.range(*number, leaf);
+            self.range(number + 1, default);
+        }
+        if !stub {
+            return default;
+        }
+        let enosys = self.graph.verdict(ENOSYS);
+        self.range(set.last + 1, enosys);
+        enosys
+    }
+
+    /// From this number on.
+    fn range(&mut self, start: u32, id: Id) {
+        if self.ranges.last().is_some_and(|(last, _)| *last == start) {
+            self.ranges.pop();
+        }
+        if self.ranges.last().is_none_or(|(_, last)| *last != id) {
+            self.ranges.push((start, id));
+        }
+    }
+}
