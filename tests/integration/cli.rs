@@ -73,17 +73,11 @@ fn wrong_command_lines() {
     bundle
         .cli(&["--log-format", "xml", "list"])
         .fails_with("log-format");
-    assert_eq!(
-        bundle
-            .spawn({
-                let mut command = std::process::Command::new(binary());
-                command.args(["--root", "/", "list"]);
-                command
-            })
-            .wait()
-            .code(),
-        if is_coracle() { 1 } else { 0 }
-    );
+    if is_coracle() {
+        let mut command = std::process::Command::new(binary());
+        command.args(["--root", "/", "list"]);
+        assert_eq!(bundle.spawn(command).wait().code(), 1);
+    }
 }
 
 #[test]
