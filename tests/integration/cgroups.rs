@@ -132,6 +132,11 @@ fn a_cgroups_path_is_used_and_removed() {
     container.cli("delete").ok();
     assert!(!dir.exists());
     bundle.assert_nothing_left();
+    // The runtimes leave the parent, which they may share; in each hierarchy it is this test's alone.
+    for hierarchy in fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
+        let _ = fs::remove_dir(hierarchy.path().join("coracle-tests"));
+    }
+    let _ = fs::remove_dir("/sys/fs/cgroup/coracle-tests");
 }
 
 #[test]

@@ -184,11 +184,8 @@ impl Bundle {
     /// A bundle with the configuration that `spec` writes, without a terminal.
     pub fn new() -> Bundle {
         // SAFETY: geteuid cannot fail.
-        assert_eq!(
-            unsafe { libc::geteuid() },
-            0,
-            "the integration tests must run as root"
-        );
+        let user = unsafe { libc::geteuid() };
+        assert_eq!(user, 0, "the integration tests must run as root");
         // The last letter keeps one id from being the beginning of another.
         let id = format!(
             "coracle-test-{}-{}x",

@@ -55,7 +55,9 @@ fn the_container_has_a_terminal() {
 #[test]
 fn the_window_size_is_passed_on() {
     needs_script!();
-    let bundle = terminal_bundle("stty size");
+    // Coracle sets it before the process starts; peers may be late.
+    let late = "while [ \"$(stty size)\" = '0 0' ]; do sleep 0.1; done; stty size";
+    let bundle = terminal_bundle(if is_coracle() { "stty size" } else { late });
     let output = on_a_terminal(&bundle, "stty rows 33 cols 77; $RUN");
     assert!(output.stdout.contains("33 77"), "{output:?}");
 }
