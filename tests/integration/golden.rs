@@ -26,6 +26,7 @@ fn check(name: &str, edit: impl FnOnce(&mut Value)) {
         .join("tests/golden")
         .join(format!("{name}.txt"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, plan).unwrap();
         return;
     }
