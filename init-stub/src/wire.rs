@@ -342,6 +342,9 @@ operations! {
     /// Makes the mount that holds the rootfs private, as `pivot_root(2)` wants it.
     ParentPrivate = 49 { path: Text<'a>, }
 
+    /// Takes the directory of that path as the rootfs as it is: for containers without mounts of their own.
+    UseRoot = 50 { path: Text<'a>, }
+
     // --- the process itself -----------------------------------------------------------------------------------
 
     /// Makes a terminal of the container's devpts: sends its master over the socket, and makes the

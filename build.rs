@@ -1,0 +1,55 @@
+//! Builds `init-stub` for the target and leaves its image in `OUT_DIR/init-stub`, to be embedded.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::{env, fs};
+
+const MOST_BYTES: u64 = 64 * 1024;
+
+fn main() {
+    println!("cargo:rerun-if-changed=init-stub");
+    let variable = |name: &str| env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"));
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let image = PathBuf::from(variable("OUT_DIR")).join("init-stub");
+    let script = root.join("init-stub/link.ld");
+
+    // rustc itself, as the stub has no dependencies: no second cargo, no lock, no network.
+    let status = Command::new(variable("RUSTC"))
+        .args([
+            "--edition=2024",
+            "--crate-name=init_stub",
+            "--crate-type=bin",
+        ])
+        .args(["--target", &variable("TARGET")])
+        .args([
+            "-Copt-level=s",
+            "-Clto=fat",
+            "-Ccodegen-units=1",
+            "-Cpanic=abort",
+            "-Cstrip=symbols",
+        ])
+        .args([
+            "-Crelocation-model=static",
+            "-Clinker=rust-lld",
+            "-Clinker-flavor=ld.lld",
+        ])
+        .args(["-Clink-self-contained=no", "-Cdefault-linker-libraries=no"])
+        .args([
+            "-Clink-arg=-nostdlib",
+            "-Clink-arg=--gc-sections",
+            "-Clink-arg=--no-eh-frame-hdr",
+        ])
+        .arg(format!("-Clink-arg=-T{}", script.display()))
+        .arg("-o")
+        .arg(&image)
+        .arg(root.join("init-stub/src/main.rs"))
+        .status()
+        .expect("rustc can be run");
+    assert!(status.success(), "init-stub does not build");
+
+    let bytes = fs::metadata(&image).expect("init-stub is built").len();
+    assert!(
+        bytes <= MOST_BYTES,
+        "init-stub has {bytes} bytes: more than {MOST_BYTES}"
+    );
+}

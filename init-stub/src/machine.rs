@@ -1,0 +1,146 @@
+//! The machine's registers, and how it tells of failures.
+
+use crate::sys::call::{self, Pointers};
+use crate::sys::{Errno, Fd};
+use crate::wire::{Header, Malformed, Message, Slot, Text, call as step};
+use core::ffi::CStr;
+
+/// A step that failed, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure {
+    /// One of the names of `wire::call`.
+    pub step: u32,
+    pub errno: Errno,
+}
+
+impl From<Malformed> for Failure {
+    fn from(_: Malformed) -> Failure {
+        Failure {
+            step: step::DECODE,
+            errno: Errno::INVAL,
+        }
+    }
+}
+
+/// The outcome of an operation.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+/// Names the step that a system call was made for.
+pub trait Step<T> {
+    /// The call's result, with the step as the reason of its failure.
+    fn step(self, step: u32) -> Outcome<T>;
+}
+
+impl<T> Step<T> for crate::sys::Result<T> {
+    fn step(self, step: u32) -> Outcome<T> {
+        self.map_err(|errno| Failure { step, errno })
+    }
+}
+
+/// What the operations share.
+pub struct Machine {
+    descriptors: &'static [u8],
+    /// The first descriptor that the user's program must not inherit.
+    pub close_from: u32,
+    /// Where failures are told: the runtime's socket, later the connection of `start`.
+    pub report: i32,
+    /// The rootfs.
+    root: Option<Fd>,
+    /// The mount that the next `Attach` puts in place.
+    tree: Option<Fd>,
+    /// The program to execute.
+    pub program: Option<Text<'static>>,
+    /// `HOME=…` with its NUL, when it was looked up.
+    pub home: [u8; 1024],
+    /// The length of `home`, without the NUL; 0 for none.
+    pub home_length: usize,
+    /// Room for the arrays of execve(2).
+    pub pointers: Pointers,
+}
+
+impl Machine {
+    /// A machine at the beginning of a program; its first descriptor is the report socket.
+    pub fn new(
+        header: &Header,
+        descriptors: &'static [u8],
+        scratch: &'static mut [usize],
+    ) -> Machine {
+        let mut machine = Machine {
+            descriptors,
+            close_from: header.close_from,
+            report: -1,
+            root: None,
+            tree: None,
+            program: None,
+            home: [0; 1024],
+            home_length: 0,
+            pointers: Pointers::new(scratch),
+        };
+        machine.report = machine.descriptor(Slot(0)).unwrap_or(-1);
+        machine
+    }
+
+    /// The number of a slot's descriptor.
+    pub fn descriptor(&self, slot: Slot) -> Outcome<i32> {
+        let at = 4 * slot.0 as usize;
+        let bytes = self.descriptors.get(at..at + 4).ok_or(Malformed)?;
+        Ok(i32::from_ne_bytes(bytes.try_into().map_err(|_| Malformed)?))
+    }
+
+    /// The rootfs's descriptor; before there is one, the current directory's stands for it.
+    pub fn root(&self) -> i32 {
+        self.root.as_ref().map_or(call::AT_FDCWD, Fd::raw)
+    }
+
+    /// Sets the rootfs.
+    pub fn set_root(&mut self, root: Fd) {
+        self.root = Some(root);
+    }
+
+    /// Puts a mount into the tree register.
+    pub fn set_tree(&mut self, tree: Fd) {
+        self.tree = Some(tree);
+    }
+
+    /// The mount in the tree register.
+    pub fn tree(&self) -> Outcome<i32> {
+        self.tree
+            .as_ref()
+            .map(Fd::raw)
+            .ok_or(Failure::from(Malformed))
+    }
+
+    /// Takes the mount out of the tree register.
+    pub fn take_tree(&mut self) -> Outcome<Fd> {
+        self.tree.take().ok_or(Failure::from(Malformed))
+    }
+
+    /// Tells that the operation of this index failed.
+    pub fn report_failure(&self, index: u32, failure: Failure) {
+        let message = Message {
+            kind: Message::FAILED,
+            op: index,
+            call: failure.step,
+            errno: failure.errno.0,
+        };
+        let _ = call::send(self.report, &message.to_bytes());
+    }
+
+    /// Tells that the program has come to a stage.
+    pub fn report_stage(&self, stage: u32) -> Outcome {
+        let message = Message {
+            kind: Message::STAGE,
+            op: stage,
+            call: 0,
+            errno: 0,
+        };
+        call::send(self.report, &message.to_bytes())
+            .step(step::SENDMSG)
+            .map(drop)
+    }
+}
+
+/// A text as the C string that it is.
+pub fn c(text: Text<'_>) -> Outcome<&CStr> {
+    Ok(text.c_str()?)
+}

@@ -1,0 +1,55 @@
+//! Device nodes, directories and links below the rootfs.
+
+use super::paths::{self, Name};
+use crate::machine::{Failure, Machine, Outcome, Step, c};
+use crate::sys::Errno;
+use crate::sys::call::{self, O_NOFOLLOW, O_PATH, S_IFMT};
+use crate::wire::{Text, call as step};
+
+/// A directory, with its parents.
+pub fn directory(machine: &Machine, path: Text<'_>, mode: u32) -> Outcome {
+    paths::directory(machine.root(), path.bytes(), mode, false).map(drop)
+}
+
+/// A symbolic link, unless something is there.
+pub fn link(machine: &Machine, target: Text<'_>, path: Text<'_>) -> Outcome {
+    let (parent, name) = paths::parent(machine.root(), path.bytes(), false)?;
+    let name = Name::new(name).step(step::SYMLINK)?;
+    match call::symlinkat(c(target)?, parent.raw(), name.c_str().step(step::SYMLINK)?) {
+        Err(Errno::EXIST) => Ok(()),
+        result => result.step(step::SYMLINK),
+    }
+}
+
+/// A device node or FIFO, unless the same is there already.
+pub fn node(
+    machine: &Machine,
+    path: Text<'_>,
+    mode: u32,
+    (major, minor): (u32, u32),
+    (uid, gid): (u32, u32),
+) -> Outcome {
+    let (parent, name) = paths::parent(machine.root(), path.bytes(), false)?;
+    let name = Name::new(name).step(step::MKNOD)?;
+    let name = name.c_str().step(step::MKNOD)?;
+    // The kernel's own encoding of device numbers.
+    let device = minor & 0xff | major << 8 | (minor & !0xff) << 12;
+    match call::mknodat(parent.raw(), name, mode, device) {
+        Err(Errno::EXIST) => {
+            let there =
+                call::stat_at(parent.raw(), name, call::AT_SYMLINK_NOFOLLOW).step(step::STAT)?;
+            if there.mode & S_IFMT != mode & S_IFMT || there.device != (major, minor) {
+                return Err(Failure {
+                    step: step::DIFFERENT_NODE,
+                    errno: Errno::EXIST,
+                });
+            }
+        }
+        result => result.step(step::MKNOD)?,
+    }
+    if (uid, gid) != (0, 0) {
+        let node = call::openat(parent.raw(), name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)?;
+        call::chown(node.raw(), uid, gid).step(step::CHOWN)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Hooks that run inside the container: config.md, "createContainer" and "startContainer".
+
+use super::exec::fill;
+use super::mounts::Digits;
+use crate::machine::{Failure, Machine, Outcome, Step, c};
+use crate::sys::Errno;
+use crate::sys::call;
+use crate::wire::{List, Text, call as step};
+
+/// A hook.
+pub struct Hook<'a> {
+    pub path: Text<'a>,
+    pub argv: List<'a>,
+    pub envp: List<'a>,
+    pub timeout_msec: u32,
+    pub state_head: Text<'a>,
+    pub state_tail: Text<'a>,
+}
+
+/// Runs the hook as a child, and waits for it.
+pub fn run(machine: &mut Machine, hook: &Hook<'static>) -> Outcome {
+    let (read, write) = call::pipe().step(step::OPEN)?;
+    let (argv, envp) = fill(machine, hook.argv, hook.envp)?;
+    let child = call::fork().step(step::FORK)?;
+    if child == 0 {
+        let _ = call::dup_to(read.raw(), 0);
+        let _ = call::close_on_exec_from(3);
+        let path = c(hook.path).unwrap_or(c"");
+        let errno = machine.pointers.execve(path, argv, envp);
+        call::exit(errno.0.clamp(1, 125));
+    }
+    drop(read);
+    let mut pid = Digits::new(call::getpid());
+    for part in [
+        hook.state_head.bytes(),
+        pid.bytes(),
+        hook.state_tail.bytes(),
+    ] {
+        let mut rest = part;
+        while !rest.is_empty() {
+            // A hook need not read its standard input.
+            let Ok(written) = call::write(write.raw(), rest) else {
+                break;
+            };
+            rest = rest.get(written..).unwrap_or(&[]);
+        }
+    }
+    drop(write);
+    if hook.timeout_msec > 0 {
+        let pidfd = call::pidfd_open(child).step(step::FORK)?;
+        if !call::wait_readable(pidfd.raw(), hook.timeout_msec).step(step::FORK)? {
+            call::kill(child);
+            call::wait(child).step(step::FORK)?;
+            return Err(Failure {
+                step: step::TIMEOUT,
+                errno: Errno(110),
+            });
+        }
+    }
+    let status = call::wait(child).step(step::FORK)?;
+    let signal = status & 0x7f;
+    let code = if signal == 0 {
+        status >> 8 & 0xff
+    } else {
+        128 + signal
+    };
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(Failure {
+            step: step::HOOK,
+            errno: Errno(code),
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! Who the process is and what it may do: ids, capabilities, filters.
+
+use crate::machine::{Outcome, Step};
+use crate::sys::Errno;
+use crate::sys::call;
+use crate::wire::{Bytes, call as step};
+
+const PR_SET_KEEPCAPS: u32 = 8;
+const PR_CAPBSET_READ: u32 = 23;
+const PR_CAPBSET_DROP: u32 = 24;
+const PR_SET_NO_NEW_PRIVS: u32 = 38;
+const PR_CAP_AMBIENT: u32 = 47;
+const PR_CAP_AMBIENT_RAISE: usize = 2;
+
+/// All ids become those of the user namespace's root.
+pub fn become_root(keep_groups: bool) -> Outcome {
+    if !keep_groups {
+        match call::setgroups(&[]) {
+            // The namespace denies it: user_namespaces(7).
+            Err(Errno::PERM) => {}
+            result => result.step(step::SETGROUPS)?,
+        }
+    }
+    call::setgid(0).step(step::SETGID)?;
+    call::setuid(0).step(step::SETUID)
+}
+
+/// Drops from the bounding set what is not to be kept.
+pub fn bound(keep: u64) -> Outcome {
+    for capability in 0..64 {
+        match call::prctl(PR_CAPBSET_READ, capability, 0) {
+            // The kernel knows no more of them.
+            Err(_) => return Ok(()),
+            Ok(1) if keep >> capability & 1 == 0 => {
+                call::prctl(PR_CAPBSET_DROP, capability, 0).step(step::PRCTL)?;
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The user's ids; permitted capabilities are kept, for the operations that follow.
+pub fn change(uid: u32, gid: u32, set_groups: bool, groups: Bytes<'_>) -> Outcome {
+    call::prctl(PR_SET_KEEPCAPS, 1, 0).step(step::PRCTL)?;
+    if set_groups {
+        match call::setgroups(groups.0) {
+            Err(Errno::PERM) if groups.0.is_empty() => {}
+            result => result.step(step::SETGROUPS)?,
+        }
+    }
+    call::setgid(gid).step(step::SETGID)?;
+    call::setuid(uid).step(step::SETUID)?;
+    call::prctl(PR_SET_KEEPCAPS, 0, 0)
+        .step(step::PRCTL)
+        .map(drop)
+}
+
+/// capset(2).
+pub fn capabilities(effective: u64, permitted: u64, inheritable: u64) -> Outcome {
+    call::capset(effective, permitted, inheritable).step(step::CAPSET)
+}
+
+/// Raises ambient capabilities.
+pub fn ambient(set: u64) -> Outcome {
+    for capability in (0..64).filter(|bit| set >> bit & 1 == 1) {
+        call::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability).step(step::PRCTL)?;
+    }
+    Ok(())
+}
+
+/// prctl(PR_SET_NO_NEW_PRIVS).
+pub fn no_new_privileges() -> Outcome {
+    call::prctl(PR_SET_NO_NEW_PRIVS, 1, 0)
+        .step(step::PRCTL)
+        .map(drop)
+}
+
+/// Installs a seccomp filter.
+pub fn filter(flags: u32, filter: Bytes<'_>) -> Outcome {
+    call::seccomp(flags, filter.0).step(step::SECCOMP)
+}

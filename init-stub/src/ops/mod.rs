@@ -1,0 +1,155 @@
+//! The operations, a file for each family.
+
+mod console;
+mod devices;
+mod exec;
+mod hooks;
+mod identity;
+mod masks;
+mod mounts;
+mod namespaces;
+mod paths;
+mod process;
+mod root;
+
+use crate::machine::{Machine, Outcome};
+use crate::wire::Op;
+
+/// Runs one operation.
+pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
+    match op {
+        Op::Rendezvous { stage } => process::rendezvous(machine, stage),
+        Op::Report { stage } => machine.report_stage(stage),
+        Op::AwaitStart { listener } => process::await_start(machine, listener),
+        Op::Hook {
+            path,
+            argv,
+            envp,
+            timeout_msec,
+            state_head,
+            state_tail,
+        } => {
+            let hook = hooks::Hook {
+                path,
+                argv,
+                envp,
+                timeout_msec,
+                state_head,
+                state_tail,
+            };
+            hooks::run(machine, &hook)
+        }
+        Op::Exec { argv, envp } => exec::exec(machine, argv, envp),
+
+        Op::Undumpable {} => process::undumpable(),
+        Op::JoinCgroup { tasks } => namespaces::join_cgroup(machine, tasks),
+        Op::Setns { namespace, flags } => namespaces::join(machine, namespace, flags),
+        Op::Unshare { flags } => namespaces::unshare(flags),
+        Op::BecomeRoot { keep_groups } => identity::become_root(keep_groups != 0),
+        Op::Keyring { name } => process::keyring(name),
+        Op::Setsid {} => process::session(),
+        Op::LoopbackUp {} => namespaces::loopback_up(),
+        Op::Hostname { name } => namespaces::hostname(name),
+        Op::Domainname { name } => namespaces::domainname(name),
+        Op::WriteProc { proc, path, value } => process::write_proc(machine, proc, path, value),
+
+        Op::Propagation { flags } => root::propagation(flags),
+        Op::ParentPrivate { path } => root::parent_private(path),
+        Op::OpenRoot { path, recursive } => root::open(machine, path, recursive != 0),
+        Op::UseRoot { path } => root::take(machine, path),
+        Op::FsTree {
+            fstype,
+            source,
+            options,
+            sb_flags,
+            attributes,
+        } => mounts::new(machine, fstype, source, options, sb_flags, attributes),
+        Op::SlotTree { tree } => mounts::take(machine, tree),
+        Op::PathTree {
+            path,
+            recursive,
+            nofollow,
+        } => mounts::copy(machine, path, recursive != 0, nofollow != 0),
+        Op::TreeAttributes {
+            set,
+            clear,
+            propagation,
+            recursive,
+            locked_ok,
+        } => mounts::change(
+            machine,
+            set,
+            clear,
+            propagation,
+            recursive != 0,
+            locked_ok != 0,
+        ),
+        Op::Attach {
+            target,
+            create,
+            nofollow,
+        } => mounts::attach(machine, target, create, nofollow != 0),
+        Op::CopyUp { target } => mounts::copy_up(machine, target),
+        Op::Remount {
+            target,
+            flags,
+            data,
+        } => mounts::remount(machine, target, flags, data),
+        Op::MakeDirectory { path, mode } => devices::directory(machine, path, mode),
+        Op::MakeCwd { path } => devices::directory(machine, path, 0o755),
+        Op::Symlink { target, path } => devices::link(machine, target, path),
+        Op::MakeDevice {
+            path,
+            mode,
+            major,
+            minor,
+            uid,
+            gid,
+        } => devices::node(machine, path, mode, (major, minor), (uid, gid)),
+        Op::Mask { paths } => masks::mask(machine, paths),
+        Op::ReadonlyPaths { paths } => masks::read_only(machine, paths),
+        Op::PivotRoot {} => root::pivot(machine),
+        Op::MoveRoot {} => root::move_over(machine),
+        Op::ChangeRoot {} => root::change(machine),
+        Op::RootReadonly {} => root::read_only(machine),
+        Op::RootPropagation { flags } => root::propagation(flags),
+
+        Op::Console {
+            socket,
+            name,
+            columns,
+            rows,
+            uid,
+            mount,
+        } => console::open(machine, socket, name, (columns, rows), uid, mount != 0),
+        Op::Rlimit {
+            resource,
+            soft,
+            hard,
+        } => process::limit(resource, soft, hard),
+        Op::Umask { mask } => process::umask(mask),
+        Op::Scheduler { attributes } => process::scheduler(attributes),
+        Op::IoPriority { value } => process::io_priority(value),
+        Op::Affinity { mask, optional } => process::affinity(mask, optional != 0),
+        Op::MemoryPolicy { mode, nodes } => process::memory_policy(mode, nodes),
+        Op::Personality { domain } => process::personality(domain),
+        Op::NoNewPrivileges {} => identity::no_new_privileges(),
+        Op::BoundingSet { keep } => identity::bound(keep),
+        Op::Identity {
+            uid,
+            gid,
+            set_groups,
+            groups,
+        } => identity::change(uid, gid, set_groups != 0, groups),
+        Op::Capabilities {
+            effective,
+            permitted,
+            inheritable,
+        } => identity::capabilities(effective, permitted, inheritable),
+        Op::Ambient { set } => identity::ambient(set),
+        Op::Home { uid } => exec::home(machine, uid),
+        Op::Chdir { path } => exec::change_directory(path),
+        Op::FindExecutable { candidates } => exec::find(machine, candidates),
+        Op::Seccomp { flags, filter } => identity::filter(flags, filter),
+    }
+}

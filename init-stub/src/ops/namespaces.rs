@@ -1,0 +1,54 @@
+//! Namespaces, what belongs to them, and cgroups.
+
+use crate::machine::{Machine, Outcome, Step};
+use crate::sys::call;
+use crate::wire::{Slot, Text, call as step};
+
+/// The process moves itself: no lock of the whole system is taken.
+pub fn join_cgroup(machine: &Machine, tasks: Slot) -> Outcome {
+    let tasks = call::adopt(machine.descriptor(tasks)?);
+    call::write(tasks.raw(), b"0").step(step::WRITE).map(drop)
+}
+
+/// setns(2).
+pub fn join(machine: &Machine, namespace: Slot, flags: u32) -> Outcome {
+    let namespace = call::adopt(machine.descriptor(namespace)?);
+    call::setns(namespace.raw(), flags).step(step::SETNS)
+}
+
+/// unshare(2).
+pub fn unshare(flags: u32) -> Outcome {
+    call::unshare(flags).step(step::UNSHARE)
+}
+
+/// sethostname(2).
+pub fn hostname(name: Text<'_>) -> Outcome {
+    call::sethostname(name.bytes()).step(step::SETHOSTNAME)
+}
+
+/// setdomainname(2).
+pub fn domainname(name: Text<'_>) -> Outcome {
+    call::setdomainname(name.bytes()).step(step::SETDOMAINNAME)
+}
+
+/// Sets IFF_UP on `lo`: netdevice(7).
+pub fn loopback_up() -> Outcome {
+    const SIOCSIFFLAGS: u32 = 0x8914;
+    const IFF_UP: u16 = 1;
+    #[derive(Clone, Copy)]
+    #[repr(C)]
+    struct Request {
+        name: [u8; 16],
+        flags: u16,
+        rest: [u8; 22],
+    }
+    let mut request = Request {
+        name: *b"lo\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        flags: IFF_UP,
+        rest: [0; 22],
+    };
+    let socket = call::inet_socket().step(step::SOCKET)?;
+    call::ioctl(socket.raw(), SIOCSIFFLAGS, &mut request)
+        .step(step::IOCTL)
+        .map(drop)
+}

@@ -1,0 +1,251 @@
+//! Paths below the rootfs, which belongs to somebody hostile: each is resolved to a descriptor by the kernel,
+//! which does not let it leave the root, and all that follows is done on that descriptor.
+
+use crate::machine::{Failure, Machine, Outcome, Step};
+use crate::sys::call::{self, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_WRONLY, S_IFLNK, S_IFMT};
+use crate::sys::call::{RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS};
+use crate::sys::{Errno, Fd, Result};
+use crate::wire::{Text, call as step, create};
+use core::ffi::CStr;
+
+/// The longest path and the longest name, with their NULs: limits.h.
+const PATH_BYTES: usize = 4096;
+const NAME_BYTES: usize = 256;
+
+/// How often a resolution is tried that a rename elsewhere has disturbed.
+const TRIES: usize = 128;
+
+/// How many links a missing target may be reached through.
+const LINKS: usize = 40;
+
+/// Opens a path below the rootfs.
+pub fn open(root: i32, path: &CStr, flags: u64) -> Result<Fd> {
+    open_how(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+}
+
+/// Opens a path below the rootfs on which there is no link at all.
+pub fn open_without_links(root: i32, path: &CStr, flags: u64) -> Result<Fd> {
+    open_how(
+        root,
+        path,
+        flags,
+        RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
+    )
+}
+
+fn open_how(root: i32, path: &CStr, flags: u64, resolve: u64) -> Result<Fd> {
+    for _ in 0..TRIES {
+        match call::openat2(root, path, flags, resolve) {
+            Err(Errno::AGAIN) => {}
+            result => return result,
+        }
+    }
+    Err(Errno::AGAIN)
+}
+
+/// Opens a target of a mount, making what is missing.
+pub fn target(machine: &Machine, path: Text<'_>, create: u8, nofollow: bool) -> Outcome<Fd> {
+    let root = machine.root();
+    let opened = match nofollow {
+        true => open_without_links(root, path.c_str()?, O_PATH),
+        false => open(root, path.c_str()?, O_PATH),
+    };
+    match opened {
+        Err(Errno::NOENT) if create == create::DIRECTORY => {
+            directory(root, path.bytes(), 0o755, nofollow)
+        }
+        Err(Errno::NOENT) if create == create::FILE => file(root, path.bytes(), nofollow),
+        Err(Errno::LOOP) if nofollow => Err(Failure {
+            step: step::NOT_DIRECTORY,
+            errno: Errno::LOOP,
+        }),
+        result => result.step(step::OPENAT2),
+    }
+}
+
+/// A buffer for one path and its NUL.
+struct Buffer {
+    bytes: [u8; PATH_BYTES],
+    length: usize,
+}
+
+impl Buffer {
+    fn new() -> Buffer {
+        Buffer {
+            bytes: [0; PATH_BYTES],
+            length: 0,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        let end = self.length + bytes.len();
+        if end >= PATH_BYTES {
+            return Err(Errno::NAMETOOLONG);
+        }
+        self.bytes
+            .get_mut(self.length..end)
+            .ok_or(Errno::NAMETOOLONG)?
+            .copy_from_slice(bytes);
+        *self.bytes.get_mut(end).ok_or(Errno::NAMETOOLONG)? = 0;
+        self.length = end;
+        Ok(())
+    }
+
+    fn c_str(&self) -> Result<&CStr> {
+        let bytes = self.bytes.get(..=self.length).ok_or(Errno::NAMETOOLONG)?;
+        CStr::from_bytes_with_nul(bytes).map_err(|_| Errno::INVAL)
+    }
+}
+
+/// A name with its NUL, for the calls that make something in a directory.
+pub struct Name([u8; NAME_BYTES]);
+
+impl Name {
+    /// The name, which is no longer than names may be.
+    pub fn new(bytes: &[u8]) -> Result<Name> {
+        let mut name = [0; NAME_BYTES];
+        if bytes.len() >= NAME_BYTES {
+            return Err(Errno::NAMETOOLONG);
+        }
+        name.get_mut(..bytes.len())
+            .ok_or(Errno::NAMETOOLONG)?
+            .copy_from_slice(bytes);
+        Ok(Name(name))
+    }
+
+    /// As a C string.
+    pub fn c_str(&self) -> Result<&CStr> {
+        CStr::from_bytes_until_nul(&self.0).map_err(|_| Errno::INVAL)
+    }
+}
+
+/// Opens a directory below the rootfs, making what is missing of it. A link on the way that leads nowhere has
+/// its target made, below the rootfs.
+pub fn directory(root: i32, path: &[u8], mode: u32, nofollow: bool) -> Outcome<Fd> {
+    let mut links = LINKS;
+    make(root, path, mode, nofollow, &mut links)
+}
+
+fn make(root: i32, path: &[u8], mode: u32, nofollow: bool, links: &mut usize) -> Outcome<Fd> {
+    let mut at = open(root, c"/", O_PATH | O_DIRECTORY).step(step::OPENAT2)?;
+    let mut done = Buffer::new();
+    for component in path.split(|byte| *byte == b'/') {
+        if component.is_empty() || component == b"." {
+            continue;
+        }
+        done.push(b"/")
+            .and_then(|()| done.push(component))
+            .step(step::MKDIR)?;
+        let whole = done.c_str().step(step::MKDIR)?;
+        let mut opened = match nofollow {
+            true => open_without_links(root, whole, O_PATH | O_DIRECTORY),
+            false => open(root, whole, O_PATH | O_DIRECTORY),
+        };
+        if opened.as_ref().err() == Some(&Errno::NOENT) {
+            let name = Name::new(component).step(step::MKDIR)?;
+            let name = name.c_str().step(step::MKDIR)?;
+            match call::mkdirat(at.raw(), name, mode) {
+                Err(Errno::EXIST) => {}
+                result => result.step(step::MKDIR)?,
+            }
+            // What was made must be a directory, or was a link that leads nowhere.
+            opened = call::openat(at.raw(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+            if opened
+                .as_ref()
+                .is_err_and(|errno| matches!(*errno, Errno::LOOP | Errno::NOTDIR))
+            {
+                opened = Ok(follow(
+                    root,
+                    &at,
+                    name,
+                    done.bytes.get(..done.length).unwrap_or(&[]),
+                    mode,
+                    links,
+                )?);
+            }
+        }
+        at = opened.step(step::OPENAT2)?;
+    }
+    Ok(at)
+}
+
+/// Makes the directory that a dangling link `name` in `at` leads to; `path` is the link's own.
+fn follow(
+    root: i32,
+    at: &Fd,
+    name: &CStr,
+    path: &[u8],
+    mode: u32,
+    links: &mut usize,
+) -> Outcome<Fd> {
+    *links = links.checked_sub(1).ok_or(Failure {
+        step: step::MKDIR,
+        errno: Errno::LOOP,
+    })?;
+    let link = call::openat(at.raw(), name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)?;
+    let status = call::stat(link.raw()).step(step::STAT)?;
+    if status.mode & S_IFMT != S_IFLNK {
+        return Err(Failure {
+            step: step::MKDIR,
+            errno: Errno::NOTDIR,
+        });
+    }
+    let mut text = [0; 1024];
+    let length = call::readlink(link.raw(), &mut text).step(step::OPEN)?;
+    let text = text
+        .get(..length)
+        .filter(|text| text.len() < 1024)
+        .unwrap_or(&[]);
+    if text.starts_with(b"/") {
+        return make(root, text, mode, false, links);
+    }
+    let parent = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let mut whole = Buffer::new();
+    let parent = path.get(..parent).unwrap_or(&[]);
+    whole
+        .push(parent)
+        .and_then(|()| whole.push(b"/"))
+        .and_then(|()| whole.push(text))
+        .step(step::MKDIR)?;
+    let whole = whole.bytes.get(..whole.length).unwrap_or(&[]);
+    make(root, whole, mode, false, links)
+}
+
+/// The directory that holds the path's last component, made if it is missing; and that component.
+pub fn parent<'a>(root: i32, path: &'a [u8], nofollow: bool) -> Outcome<(Fd, &'a [u8])> {
+    let mut path = path;
+    while let Some(shorter) = path.strip_suffix(b"/") {
+        path = shorter;
+    }
+    let slash = path.iter().rposition(|byte| *byte == b'/');
+    let (parent, name) = match slash {
+        Some(slash) => (
+            path.get(..slash).unwrap_or(&[]),
+            path.get(slash + 1..).unwrap_or(&[]),
+        ),
+        None => (&path[..0], path),
+    };
+    if name.is_empty() || name == b".." || name == b"." {
+        return Err(Failure {
+            step: step::OPENAT2,
+            errno: Errno::INVAL,
+        });
+    }
+    Ok((directory(root, parent, 0o755, nofollow)?, name))
+}
+
+/// Opens a file below the rootfs, made empty if it is missing.
+fn file(root: i32, path: &[u8], nofollow: bool) -> Outcome<Fd> {
+    let (directory, name) = parent(root, path, nofollow)?;
+    let name = Name::new(name).step(step::OPEN)?;
+    let name = name.c_str().step(step::OPEN)?;
+    // Never through a link: what it leads to might be anywhere.
+    call::openat(
+        directory.raw(),
+        name,
+        O_CREAT | O_WRONLY | O_NOFOLLOW,
+        0o644,
+    )
+    .step(step::OPEN)?;
+    call::openat(directory.raw(), name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)
+}

@@ -1,0 +1,104 @@
+//! The process's own settings, and its talks with the runtime.
+
+use crate::machine::{Machine, Outcome, Step, c};
+use crate::sys::Errno;
+use crate::sys::call::{self, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV};
+use crate::wire::{Bytes, Slot, Text, call as step};
+
+/// Tells the runtime the stage, and waits for its word. A runtime that is gone has given up.
+pub fn rendezvous(machine: &Machine, stage: u32) -> Outcome {
+    machine.report_stage(stage)?;
+    let mut answer = [0; 1];
+    loop {
+        match call::receive(machine.report, &mut answer) {
+            Err(Errno::INTR) => {}
+            Ok(0) => call::exit(1),
+            result => return result.step(step::RECV).map(drop),
+        }
+    }
+}
+
+/// Lets go of the runtime, and waits for `start`, which is told of what fails from here on.
+pub fn await_start(machine: &mut Machine, listener: Slot) -> Outcome {
+    drop(call::adopt(machine.report));
+    let listener = call::adopt(machine.descriptor(listener)?);
+    loop {
+        match call::accept(listener.raw()) {
+            Err(Errno::INTR) => {}
+            result => {
+                machine.report = result.step(step::ACCEPT)?.leak();
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// prctl(PR_SET_DUMPABLE, 0).
+pub fn undumpable() -> Outcome {
+    const PR_SET_DUMPABLE: u32 = 4;
+    call::prctl(PR_SET_DUMPABLE, 0, 0)
+        .step(step::PRCTL)
+        .map(drop)
+}
+
+/// A new session keyring; a kernel or a filter that knows none is no error, nor is a quota that is used up.
+pub fn keyring(name: Text<'_>) -> Outcome {
+    match call::join_keyring(c(name)?) {
+        Err(Errno::NOSYS | Errno::PERM | Errno::ACCES) => Ok(()),
+        result => result.step(step::KEYCTL).map(drop),
+    }
+}
+
+/// setsid(2).
+pub fn session() -> Outcome {
+    call::setsid().step(step::SETSID)
+}
+
+/// Writes to a file of a procfs that the runtime has verified; nothing that is mounted over it is followed.
+pub fn write_proc(machine: &Machine, proc: Slot, path: Text<'_>, value: Text<'_>) -> Outcome {
+    let proc = machine.descriptor(proc)?;
+    let resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
+    let file = call::openat2(proc, c(path)?, O_WRONLY, resolve).step(step::OPENAT2)?;
+    call::write(file.raw(), value.bytes())
+        .step(step::WRITE)
+        .map(drop)
+}
+
+/// prlimit(2).
+pub fn limit(resource: u32, soft: u64, hard: u64) -> Outcome {
+    call::prlimit(resource, soft, hard).step(step::PRLIMIT)
+}
+
+/// umask(2).
+pub fn umask(mask: u32) -> Outcome {
+    call::umask(mask);
+    Ok(())
+}
+
+/// sched_setattr(2).
+pub fn scheduler(attributes: Bytes<'_>) -> Outcome {
+    call::sched_setattr(attributes.0).step(step::SCHED_SETATTR)
+}
+
+/// ioprio_set(2).
+pub fn io_priority(value: u32) -> Outcome {
+    call::ioprio_set(value).step(step::IOPRIO_SET)
+}
+
+/// sched_setaffinity(2).
+pub fn affinity(mask: Bytes<'_>, optional: bool) -> Outcome {
+    match call::sched_setaffinity(mask.0) {
+        Err(_) if optional => Ok(()),
+        result => result.step(step::SCHED_SETAFFINITY),
+    }
+}
+
+/// set_mempolicy(2).
+pub fn memory_policy(mode: u32, nodes: Bytes<'_>) -> Outcome {
+    call::set_mempolicy(mode, nodes.0).step(step::SET_MEMPOLICY)
+}
+
+/// personality(2).
+pub fn personality(domain: u64) -> Outcome {
+    call::personality(domain).step(step::PERSONALITY)
+}

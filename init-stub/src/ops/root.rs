@@ -1,0 +1,94 @@
+//! The rootfs, and how it becomes the root.
+
+use super::mounts::DescriptorPath;
+use crate::machine::{Machine, Outcome, Step, c};
+use crate::sys::Errno;
+use crate::sys::call::{self, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH};
+use crate::wire::{Text, call as step};
+use core::ffi::CStr;
+
+/// Propagation of the root mount, or, with MS_REC, of all mounts.
+pub fn propagation(flags: u64) -> Outcome {
+    call::mount(None, c"/", flags, None).step(step::MOUNT)
+}
+
+/// The mount that holds the rootfs becomes private: pivot_root(2) refuses to work below a shared one. Which mount
+/// that is only shows by trying, from the rootfs upwards.
+pub fn parent_private(path: Text<'_>) -> Outcome {
+    let mut buffer = [0; 4096];
+    let bytes = path.bytes();
+    match buffer.get_mut(..bytes.len()).filter(|_| bytes.len() < 4096) {
+        Some(place) => place.copy_from_slice(bytes),
+        None => return Err(Errno::NAMETOOLONG).step(step::MOUNT),
+    }
+    let mut length = bytes.len();
+    loop {
+        let at = CStr::from_bytes_until_nul(&buffer).unwrap_or(c"/");
+        let at = if at.is_empty() { c"/" } else { at };
+        match call::mount(None, at, call::MS_PRIVATE, None) {
+            // Not a mount point.
+            Err(Errno::INVAL) if at.to_bytes().len() > 1 => {}
+            result => return result.step(step::MOUNT),
+        }
+        let slash = buffer
+            .iter()
+            .take(length)
+            .rposition(|byte| *byte == b'/')
+            .unwrap_or(0);
+        buffer
+            .iter_mut()
+            .take(length)
+            .skip(slash)
+            .for_each(|byte| *byte = 0);
+        length = slash;
+    }
+}
+
+/// Binds the rootfs over itself, so that it is a mount of its own.
+pub fn open(machine: &mut Machine, path: Text<'_>, recursive: bool) -> Outcome {
+    let path = c(path)?;
+    let flags = if recursive { AT_RECURSIVE } else { 0 };
+    let tree = call::clone_tree(AT_FDCWD, path, flags).step(step::OPEN_TREE)?;
+    let place = call::openat(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0).step(step::OPEN)?;
+    call::move_mount(tree.raw(), place.raw()).step(step::MOVE_MOUNT)?;
+    machine.set_root(tree);
+    Ok(())
+}
+
+/// Takes the rootfs as it is.
+pub fn take(machine: &mut Machine, path: Text<'_>) -> Outcome {
+    machine.set_root(call::openat(AT_FDCWD, c(path)?, O_PATH | O_DIRECTORY, 0).step(step::OPEN)?);
+    Ok(())
+}
+
+/// The rootfs becomes the root; the old root goes on top of it, and is taken away.
+pub fn pivot(machine: &mut Machine) -> Outcome {
+    call::fchdir(machine.root()).step(step::CHDIR)?;
+    call::pivot_root().step(step::PIVOT_ROOT)?;
+    // Unmounting the old root must not unmount anything on the host.
+    call::mount(None, c".", call::MS_SLAVE | call::MS_REC, None).step(step::MOUNT)?;
+    call::detach(c".").step(step::UMOUNT)?;
+    call::chdir(c"/").step(step::CHDIR)
+}
+
+/// On an initramfs, whose root cannot be pivoted: the rootfs is moved over it.
+pub fn move_over(machine: &mut Machine) -> Outcome {
+    call::fchdir(machine.root()).step(step::CHDIR)?;
+    let path = DescriptorPath::new(machine.root());
+    call::mount(Some(path.c_str()), c"/", call::MS_MOVE, None).step(step::MOVE_MOUNT)?;
+    call::chroot(c".").step(step::CHROOT)?;
+    call::chdir(c"/").step(step::CHDIR)
+}
+
+/// chroot(2): for a container in a mount namespace that is not its own.
+pub fn change(machine: &mut Machine) -> Outcome {
+    call::fchdir(machine.root()).step(step::CHDIR)?;
+    call::chroot(c".").step(step::CHROOT)?;
+    call::chdir(c"/").step(step::CHDIR)
+}
+
+/// The root mount becomes read-only.
+pub fn read_only(machine: &mut Machine) -> Outcome {
+    const RDONLY: u64 = 1;
+    call::mount_setattr(machine.root(), 0, RDONLY, 0, 0).step(step::MOUNT_SETATTR)
+}

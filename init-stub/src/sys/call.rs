@@ -1,0 +1,773 @@
+//! The system call instruction, and a thin function for each call that the stub makes.
+
+use super::number as nr;
+use super::{Errno, Fd, Result};
+use core::arch::asm;
+use core::ffi::CStr;
+
+pub const AT_FDCWD: i32 = -100;
+pub const AT_EMPTY_PATH: u32 = 0x1000;
+pub const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+pub const AT_RECURSIVE: u32 = 0x8000;
+pub const AT_EACCESS: u32 = 0x200;
+
+// O_DIRECTORY and O_NOFOLLOW differ on arm.
+#[cfg(any(target_arch = "arm", target_arch = "aarch64"))]
+mod open_flags {
+    pub const DIRECTORY: u64 = 0x4000;
+    pub const NOFOLLOW: u64 = 0x8000;
+}
+#[cfg(not(any(target_arch = "arm", target_arch = "aarch64")))]
+mod open_flags {
+    pub const DIRECTORY: u64 = 0x10000;
+    pub const NOFOLLOW: u64 = 0x20000;
+}
+pub const O_DIRECTORY: u64 = open_flags::DIRECTORY;
+pub const O_NOFOLLOW: u64 = open_flags::NOFOLLOW;
+pub const O_WRONLY: u64 = 0x1;
+pub const O_RDWR: u64 = 0x2;
+pub const O_CREAT: u64 = 0x40;
+pub const O_EXCL: u64 = 0x80;
+pub const O_NOCTTY: u64 = 0x100;
+pub const O_CLOEXEC: u64 = 0x80000;
+pub const O_PATH: u64 = 0x20_0000;
+
+pub const RESOLVE_NO_XDEV: u64 = 0x01;
+pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+pub const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+pub const RESOLVE_BENEATH: u64 = 0x08;
+pub const RESOLVE_IN_ROOT: u64 = 0x10;
+
+pub const S_IFMT: u32 = 0o170000;
+pub const S_IFDIR: u32 = 0o040000;
+pub const S_IFREG: u32 = 0o100000;
+pub const S_IFLNK: u32 = 0o120000;
+pub const S_IFCHR: u32 = 0o020000;
+
+/// A system call.
+///
+/// # Safety
+/// The arguments must be what the call wants: whatever points to memory must point to memory that is as large
+/// as the call takes it to be, and that lives through it.
+unsafe fn raw(call: usize, a: [usize; 6]) -> isize {
+    let result: isize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: by the caller's word; the instruction changes no other registers.
+    unsafe {
+        asm!("syscall", inlateout("rax") call as isize => result, in("rdi") a[0], in("rsi") a[1], in("rdx") a[2],
+            in("r10") a[3], in("r8") a[4], in("r9") a[5], lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        asm!("svc #0", in("x8") call, inlateout("x0") a[0] as isize => result, in("x1") a[1], in("x2") a[2],
+            in("x3") a[3], in("x4") a[4], in("x5") a[5], options(nostack));
+    }
+    #[cfg(target_arch = "riscv64")]
+    // SAFETY: as above.
+    unsafe {
+        asm!("ecall", in("a7") call, inlateout("a0") a[0] as isize => result, in("a1") a[1], in("a2") a[2],
+            in("a3") a[3], in("a4") a[4], in("a5") a[5], options(nostack));
+    }
+    #[cfg(target_arch = "arm")]
+    // SAFETY: as above.
+    unsafe {
+        asm!("svc #0", in("r7") call, inlateout("r0") a[0] as isize => result, in("r1") a[1], in("r2") a[2],
+            in("r3") a[3], in("r4") a[4], in("r5") a[5], options(nostack));
+    }
+    result
+}
+
+macro_rules! syscall {
+    ($number:expr $(, $argument:expr)* $(,)?) => {{
+        let mut arguments = [0usize; 6];
+        let given = [$($argument as usize),*];
+        let mut index = 0;
+        while index < given.len() {
+            arguments[index] = given[index];
+            index += 1;
+        }
+        // SAFETY: numbers, or pointers to the function's own borrowed arguments, whose lengths go with them.
+        check(unsafe { raw($number, arguments) })
+    }};
+}
+
+fn check(result: isize) -> Result<usize> {
+    if result < 0 {
+        Err(Errno(-result as i32))
+    } else {
+        Ok(result as usize)
+    }
+}
+
+fn descriptor(result: Result<usize>) -> Result<Fd> {
+    result.map(|number| Fd(number as i32))
+}
+
+fn done(result: Result<usize>) -> Result<()> {
+    result.map(|_| ())
+}
+
+/// exit_group(2).
+pub fn exit(status: i32) -> ! {
+    loop {
+        let _ = syscall!(nr::EXIT_GROUP, status);
+    }
+}
+
+/// close(2): nothing can be done about an error.
+pub fn close(fd: i32) {
+    let _ = syscall!(nr::CLOSE, fd);
+}
+
+/// A descriptor that this process inherited, and now owns.
+pub fn adopt(fd: i32) -> Fd {
+    Fd(fd)
+}
+
+/// rt_sigprocmask(2): no signal is blocked any more.
+pub fn unblock_signals() {
+    const SIG_SETMASK: usize = 2;
+    let none = [0u64; 1];
+    let _ = syscall!(
+        nr::RT_SIGPROCMASK,
+        SIG_SETMASK,
+        none.as_ptr(),
+        0,
+        size_of_val(&none)
+    );
+}
+
+/// read(2).
+pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize> {
+    syscall!(nr::READ, fd, buffer.as_mut_ptr(), buffer.len())
+}
+
+/// write(2).
+pub fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
+    syscall!(nr::WRITE, fd, bytes.as_ptr(), bytes.len())
+}
+
+/// send(2) without a signal when the other side is gone.
+pub fn send(fd: i32, bytes: &[u8]) -> Result<usize> {
+    const MSG_NOSIGNAL: usize = 0x4000;
+    syscall!(
+        nr::SENDTO,
+        fd,
+        bytes.as_ptr(),
+        bytes.len(),
+        MSG_NOSIGNAL,
+        0,
+        0
+    )
+}
+
+/// recv(2).
+pub fn receive(fd: i32, buffer: &mut [u8]) -> Result<usize> {
+    syscall!(nr::RECVFROM, fd, buffer.as_mut_ptr(), buffer.len(), 0, 0, 0)
+}
+
+/// accept4(2).
+pub fn accept(fd: i32) -> Result<Fd> {
+    descriptor(syscall!(nr::ACCEPT4, fd, 0, 0, O_CLOEXEC))
+}
+
+/// sendmsg(2) of some bytes and one descriptor.
+pub fn send_descriptor(socket: i32, bytes: &[u8], passed: i32) -> Result<()> {
+    #[repr(C)]
+    struct Iovec {
+        base: *const u8,
+        length: usize,
+    }
+    #[repr(C)]
+    struct Control {
+        length: usize,
+        level: i32,
+        kind: i32,
+        descriptor: i32,
+    }
+    #[repr(C)]
+    struct Header {
+        name: usize,
+        name_length: u32,
+        iov: *const Iovec,
+        iov_count: usize,
+        control: *const Control,
+        control_length: usize,
+        flags: i32,
+    }
+    const SOL_SOCKET: i32 = 1;
+    const SCM_RIGHTS: i32 = 1;
+    const MSG_NOSIGNAL: usize = 0x4000;
+    let iov = Iovec {
+        base: bytes.as_ptr(),
+        length: bytes.len(),
+    };
+    let length = size_of::<usize>() + 3 * size_of::<i32>();
+    let control = Control {
+        length,
+        level: SOL_SOCKET,
+        kind: SCM_RIGHTS,
+        descriptor: passed,
+    };
+    let header = Header {
+        name: 0,
+        name_length: 0,
+        iov: &raw const iov,
+        iov_count: 1,
+        control: &raw const control,
+        control_length: size_of::<Control>(),
+        flags: 0,
+    };
+    done(syscall!(
+        nr::SENDMSG,
+        socket,
+        &raw const header,
+        MSG_NOSIGNAL
+    ))
+}
+
+/// socket(2) of AF_INET and SOCK_DGRAM, on which interfaces are configured.
+pub fn inet_socket() -> Result<Fd> {
+    descriptor(syscall!(nr::SOCKET, 2, 2 | O_CLOEXEC, 0))
+}
+
+/// ioctl(2) with a number.
+pub fn ioctl_number(fd: i32, request: u32, argument: usize) -> Result<usize> {
+    syscall!(nr::IOCTL, fd, request, argument)
+}
+
+/// ioctl(2) that gives a new descriptor for these open flags.
+pub fn ioctl_open(fd: i32, request: u32, flags: u64) -> Result<Fd> {
+    descriptor(syscall!(nr::IOCTL, fd, request, flags))
+}
+
+/// ioctl(2) with a structure, which must be of the size that the request takes.
+pub fn ioctl<T: Copy>(fd: i32, request: u32, argument: &mut T) -> Result<usize> {
+    syscall!(nr::IOCTL, fd, request, &raw mut *argument)
+}
+
+/// openat(2).
+pub fn openat(directory: i32, path: &CStr, flags: u64, mode: u32) -> Result<Fd> {
+    descriptor(syscall!(
+        nr::OPENAT,
+        directory,
+        path.as_ptr(),
+        flags | O_CLOEXEC,
+        mode
+    ))
+}
+
+/// openat2(2).
+pub fn openat2(directory: i32, path: &CStr, flags: u64, resolve: u64) -> Result<Fd> {
+    let how = [flags | O_CLOEXEC, 0, resolve];
+    descriptor(syscall!(
+        nr::OPENAT2,
+        directory,
+        path.as_ptr(),
+        how.as_ptr(),
+        size_of_val(&how)
+    ))
+}
+
+/// mkdirat(2).
+pub fn mkdirat(directory: i32, name: &CStr, mode: u32) -> Result<()> {
+    done(syscall!(nr::MKDIRAT, directory, name.as_ptr(), mode))
+}
+
+/// mknodat(2).
+pub fn mknodat(directory: i32, name: &CStr, mode: u32, device: u32) -> Result<()> {
+    done(syscall!(
+        nr::MKNODAT,
+        directory,
+        name.as_ptr(),
+        mode,
+        device
+    ))
+}
+
+/// symlinkat(2).
+pub fn symlinkat(target: &CStr, directory: i32, name: &CStr) -> Result<()> {
+    done(syscall!(
+        nr::SYMLINKAT,
+        target.as_ptr(),
+        directory,
+        name.as_ptr()
+    ))
+}
+
+/// readlinkat(2) of a descriptor of the link itself.
+pub fn readlink(fd: i32, buffer: &mut [u8]) -> Result<usize> {
+    syscall!(
+        nr::READLINKAT,
+        fd,
+        c"".as_ptr(),
+        buffer.as_mut_ptr(),
+        buffer.len()
+    )
+}
+
+/// fchownat(2) of the descriptor itself.
+pub fn chown(fd: i32, uid: u32, gid: u32) -> Result<()> {
+    done(syscall!(
+        nr::FCHOWNAT,
+        fd,
+        c"".as_ptr(),
+        uid,
+        gid,
+        AT_EMPTY_PATH
+    ))
+}
+
+/// fchmod(2).
+pub fn fchmod(fd: i32, mode: u32) -> Result<()> {
+    done(syscall!(nr::FCHMOD, fd, mode))
+}
+
+/// getdents64(2).
+pub fn getdents(fd: i32, buffer: &mut [u8]) -> Result<usize> {
+    syscall!(nr::GETDENTS64, fd, buffer.as_mut_ptr(), buffer.len())
+}
+
+/// What statx(2) tells of a file, as far as it is needed here.
+#[derive(Clone, Copy)]
+pub struct Status {
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub device: (u32, u32),
+}
+
+/// statx(2) of a descriptor.
+pub fn stat(fd: i32) -> Result<Status> {
+    stat_at(fd, c"", AT_EMPTY_PATH)
+}
+
+/// statx(2).
+pub fn stat_at(directory: i32, path: &CStr, flags: u32) -> Result<Status> {
+    const BASIC: u32 = 0x7ff;
+    let mut buffer = [0u32; 64];
+    syscall!(
+        nr::STATX,
+        directory,
+        path.as_ptr(),
+        flags,
+        BASIC,
+        buffer.as_mut_ptr()
+    )?;
+    let halves = buffer[7].to_ne_bytes();
+    Ok(Status {
+        mode: u32::from(u16::from_ne_bytes([halves[0], halves[1]])),
+        uid: buffer[5],
+        gid: buffer[6],
+        device: (buffer[32], buffer[33]),
+    })
+}
+
+/// The magic number of a descriptor's file system: fstatfs(2).
+pub fn filesystem_magic(fd: i32) -> Result<u32> {
+    let mut buffer = [0usize; 32];
+    #[cfg(target_arch = "arm")]
+    syscall!(nr::FSTATFS, fd, 84, buffer.as_mut_ptr())?;
+    #[cfg(not(target_arch = "arm"))]
+    syscall!(nr::FSTATFS, fd, buffer.as_mut_ptr())?;
+    Ok(buffer[0] as u32)
+}
+
+/// faccessat2(2) with the effective ids: may the file be executed?
+pub fn may_execute(path: &CStr) -> Result<()> {
+    const X_OK: u32 = 1;
+    done(syscall!(
+        nr::FACCESSAT2,
+        AT_FDCWD,
+        path.as_ptr(),
+        X_OK,
+        AT_EACCESS
+    ))
+}
+
+/// fsopen(2).
+pub fn fsopen(name: &CStr) -> Result<Fd> {
+    descriptor(syscall!(nr::FSOPEN, name.as_ptr(), 1))
+}
+
+/// The commands of fsconfig(2).
+pub const FSCONFIG_SET_FLAG: u32 = 0;
+pub const FSCONFIG_SET_STRING: u32 = 1;
+pub const FSCONFIG_CMD_CREATE: u32 = 6;
+
+/// fsconfig(2) with a key, and a value if there is one.
+pub fn fsconfig(fd: i32, command: u32, key: Option<&CStr>, value: Option<&CStr>) -> Result<()> {
+    let pointer = |text: Option<&CStr>| text.map_or(core::ptr::null(), CStr::as_ptr);
+    done(syscall!(
+        nr::FSCONFIG,
+        fd,
+        command,
+        pointer(key),
+        pointer(value),
+        0
+    ))
+}
+
+/// fsmount(2).
+pub fn fsmount(fd: i32, attributes: u64) -> Result<Fd> {
+    descriptor(syscall!(nr::FSMOUNT, fd, 1, attributes))
+}
+
+/// open_tree(2) with OPEN_TREE_CLONE.
+pub fn clone_tree(directory: i32, path: &CStr, flags: u32) -> Result<Fd> {
+    descriptor(syscall!(
+        nr::OPEN_TREE,
+        directory,
+        path.as_ptr(),
+        1 | O_CLOEXEC as u32 | flags
+    ))
+}
+
+/// move_mount(2) of a descriptor's mount onto another descriptor's place.
+pub fn move_mount(from: i32, to: i32) -> Result<()> {
+    const F_EMPTY_PATH: u32 = 0x4;
+    const T_EMPTY_PATH: u32 = 0x40;
+    done(syscall!(
+        nr::MOVE_MOUNT,
+        from,
+        c"".as_ptr(),
+        to,
+        c"".as_ptr(),
+        F_EMPTY_PATH | T_EMPTY_PATH
+    ))
+}
+
+/// mount_setattr(2) on a descriptor's mount.
+pub fn mount_setattr(fd: i32, flags: u32, set: u64, clear: u64, propagation: u64) -> Result<()> {
+    let attributes = [set, clear, propagation, 0];
+    let flags = flags | AT_EMPTY_PATH;
+    done(syscall!(
+        nr::MOUNT_SETATTR,
+        fd,
+        c"".as_ptr(),
+        flags,
+        attributes.as_ptr(),
+        size_of_val(&attributes)
+    ))
+}
+
+pub const MS_REMOUNT: u64 = 32;
+pub const MS_BIND: u64 = 4096;
+pub const MS_MOVE: u64 = 8192;
+pub const MS_REC: u64 = 16384;
+pub const MS_PRIVATE: u64 = 1 << 18;
+pub const MS_SLAVE: u64 = 1 << 19;
+
+/// mount(2).
+pub fn mount(source: Option<&CStr>, target: &CStr, flags: u64, data: Option<&CStr>) -> Result<()> {
+    let pointer = |text: Option<&CStr>| text.map_or(core::ptr::null(), CStr::as_ptr);
+    done(syscall!(
+        nr::MOUNT,
+        pointer(source),
+        target.as_ptr(),
+        0,
+        flags,
+        pointer(data)
+    ))
+}
+
+/// umount2(2) with MNT_DETACH.
+pub fn detach(path: &CStr) -> Result<()> {
+    const MNT_DETACH: usize = 2;
+    done(syscall!(nr::UMOUNT2, path.as_ptr(), MNT_DETACH))
+}
+
+/// pivot_root(2) with both arguments `.`: the new root, over which the old one is put.
+pub fn pivot_root() -> Result<()> {
+    done(syscall!(nr::PIVOT_ROOT, c".".as_ptr(), c".".as_ptr()))
+}
+
+/// chroot(2).
+pub fn chroot(path: &CStr) -> Result<()> {
+    done(syscall!(nr::CHROOT, path.as_ptr()))
+}
+
+/// chdir(2).
+pub fn chdir(path: &CStr) -> Result<()> {
+    done(syscall!(nr::CHDIR, path.as_ptr()))
+}
+
+/// fchdir(2).
+pub fn fchdir(fd: i32) -> Result<()> {
+    done(syscall!(nr::FCHDIR, fd))
+}
+
+/// getcwd(2): the length of what was put into the buffer.
+pub fn getcwd(buffer: &mut [u8]) -> Result<usize> {
+    syscall!(nr::GETCWD, buffer.as_mut_ptr(), buffer.len())
+}
+
+/// setns(2).
+pub fn setns(fd: i32, flags: u32) -> Result<()> {
+    done(syscall!(nr::SETNS, fd, flags))
+}
+
+/// unshare(2).
+pub fn unshare(flags: u32) -> Result<()> {
+    done(syscall!(nr::UNSHARE, flags))
+}
+
+/// setsid(2).
+pub fn setsid() -> Result<()> {
+    done(syscall!(nr::SETSID))
+}
+
+/// umask(2).
+pub fn umask(mask: u32) {
+    let _ = syscall!(nr::UMASK, mask);
+}
+
+/// getpid(2).
+pub fn getpid() -> u32 {
+    syscall!(nr::GETPID).unwrap_or(0) as u32
+}
+
+/// sethostname(2).
+pub fn sethostname(name: &[u8]) -> Result<()> {
+    done(syscall!(nr::SETHOSTNAME, name.as_ptr(), name.len()))
+}
+
+/// setdomainname(2).
+pub fn setdomainname(name: &[u8]) -> Result<()> {
+    done(syscall!(nr::SETDOMAINNAME, name.as_ptr(), name.len()))
+}
+
+/// prctl(2) with numbers.
+pub fn prctl(option: u32, a: usize, b: usize) -> Result<usize> {
+    syscall!(nr::PRCTL, option, a, b, 0, 0)
+}
+
+/// setgroups(2); each id has four bytes.
+pub fn setgroups(ids: &[u8]) -> Result<()> {
+    done(syscall!(nr::SETGROUPS, ids.len() / 4, ids.as_ptr()))
+}
+
+/// setresgid(2), all three.
+pub fn setgid(gid: u32) -> Result<()> {
+    done(syscall!(nr::SETRESGID, gid, gid, gid))
+}
+
+/// setresuid(2), all three.
+pub fn setuid(uid: u32) -> Result<()> {
+    done(syscall!(nr::SETRESUID, uid, uid, uid))
+}
+
+/// capset(2), version 3.
+pub fn capset(effective: u64, permitted: u64, inheritable: u64) -> Result<()> {
+    let header = [0x2008_0522u32, 0];
+    let low = |set: u64| set as u32;
+    let high = |set: u64| (set >> 32) as u32;
+    let data = [
+        low(effective),
+        low(permitted),
+        low(inheritable),
+        high(effective),
+        high(permitted),
+        high(inheritable),
+    ];
+    done(syscall!(nr::CAPSET, header.as_ptr(), data.as_ptr()))
+}
+
+/// prlimit(2) of this process.
+pub fn prlimit(resource: u32, soft: u64, hard: u64) -> Result<()> {
+    let limits = [soft, hard];
+    done(syscall!(nr::PRLIMIT64, 0, resource, limits.as_ptr(), 0))
+}
+
+/// sched_setattr(2) of this process, with a structure that names its own size.
+pub fn sched_setattr(attributes: &[u8]) -> Result<()> {
+    done(syscall!(nr::SCHED_SETATTR, 0, attributes.as_ptr(), 0))
+}
+
+/// ioprio_set(2) of this process.
+pub fn ioprio_set(value: u32) -> Result<()> {
+    const WHO_PROCESS: u32 = 1;
+    done(syscall!(nr::IOPRIO_SET, WHO_PROCESS, 0, value))
+}
+
+/// sched_setaffinity(2) of this process.
+pub fn sched_setaffinity(mask: &[u8]) -> Result<()> {
+    done(syscall!(
+        nr::SCHED_SETAFFINITY,
+        0,
+        mask.len(),
+        mask.as_ptr()
+    ))
+}
+
+/// set_mempolicy(2).
+pub fn set_mempolicy(mode: u32, nodes: &[u8]) -> Result<()> {
+    let pointer = if nodes.is_empty() {
+        core::ptr::null()
+    } else {
+        nodes.as_ptr()
+    };
+    // The kernel takes the number of bits to be one less than it is.
+    let bits = if nodes.is_empty() {
+        0
+    } else {
+        nodes.len() * 8 + 1
+    };
+    done(syscall!(nr::SET_MEMPOLICY, mode, pointer, bits))
+}
+
+/// personality(2).
+pub fn personality(domain: u64) -> Result<()> {
+    done(syscall!(nr::PERSONALITY, domain))
+}
+
+/// seccomp(2): installs a filter, of eight bytes an instruction.
+pub fn seccomp(flags: u32, filter: &[u8]) -> Result<()> {
+    #[repr(C)]
+    struct Program {
+        length: u16,
+        filter: *const u8,
+    }
+    const SET_MODE_FILTER: u32 = 1;
+    let length = u16::try_from(filter.len() / 8).map_err(|_| Errno::INVAL)?;
+    let program = Program {
+        length,
+        filter: filter.as_ptr(),
+    };
+    done(syscall!(
+        nr::SECCOMP,
+        SET_MODE_FILTER,
+        flags,
+        &raw const program
+    ))
+}
+
+/// keyctl(KEYCTL_JOIN_SESSION_KEYRING): the keyring's serial number.
+pub fn join_keyring(name: &CStr) -> Result<usize> {
+    syscall!(nr::KEYCTL, 1, name.as_ptr())
+}
+
+/// dup3(2) without flags.
+pub fn dup_to(fd: i32, to: i32) -> Result<()> {
+    done(syscall!(nr::DUP3, fd, to, 0))
+}
+
+/// pipe2(2), close-on-exec: the end to read, and the end to write.
+pub fn pipe() -> Result<(Fd, Fd)> {
+    let mut fds = [-1i32; 2];
+    syscall!(nr::PIPE2, fds.as_mut_ptr(), O_CLOEXEC)?;
+    Ok((Fd(fds[0]), Fd(fds[1])))
+}
+
+/// close_range(2) that makes all descriptors from `first` on close-on-exec.
+pub fn close_on_exec_from(first: u32) -> Result<()> {
+    const CLOEXEC: u32 = 4;
+    done(syscall!(nr::CLOSE_RANGE, first, u32::MAX, CLOEXEC))
+}
+
+/// fork(2): 0 in the child.
+pub fn fork() -> Result<usize> {
+    const SIGCHLD: usize = 17;
+    syscall!(nr::CLONE, SIGCHLD, 0, 0, 0, 0)
+}
+
+/// Waits for a child, and returns its wait status: wait4(2).
+pub fn wait(pid: usize) -> Result<i32> {
+    let mut status = 0i32;
+    loop {
+        match syscall!(nr::WAIT4, pid, &raw mut status, 0, 0) {
+            Err(Errno::INTR) => {}
+            result => return result.map(|_| status),
+        }
+    }
+}
+
+/// kill(2) with SIGKILL.
+pub fn kill(pid: usize) {
+    let _ = syscall!(nr::KILL, pid, 9);
+}
+
+/// pidfd_open(2).
+pub fn pidfd_open(pid: usize) -> Result<Fd> {
+    descriptor(syscall!(nr::PIDFD_OPEN, pid, 0))
+}
+
+/// Waits until the descriptor can be read; false when the time, in milliseconds, is over: ppoll(2).
+pub fn wait_readable(fd: i32, timeout_msec: u32) -> Result<bool> {
+    #[repr(C)]
+    struct Poll {
+        fd: i32,
+        events: u16,
+        result: u16,
+    }
+    let mut poll = Poll {
+        fd,
+        events: 1,
+        result: 0,
+    };
+    let time = [
+        (timeout_msec / 1000) as usize,
+        (timeout_msec % 1000) as usize * 1_000_000,
+    ];
+    Ok(syscall!(nr::PPOLL, &raw mut poll, 1, time.as_ptr(), 0, 0)? > 0)
+}
+
+/// The null-terminated arrays of pointers that execve(2) takes, built in the program's scratch space.
+pub struct Pointers {
+    words: &'static mut [usize],
+    used: usize,
+}
+
+impl Pointers {
+    /// Arrays in that space, which is zeroed.
+    pub fn new(words: &'static mut [usize]) -> Pointers {
+        Pointers { words, used: 0 }
+    }
+
+    /// Begins anew: what was built before is forgotten.
+    pub fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    /// Where the next array begins.
+    pub fn mark(&self) -> usize {
+        self.used
+    }
+
+    /// Adds a text, which lives as long as the program does.
+    pub fn add(&mut self, text: &CStr) -> Result<()> {
+        self.put(text.as_ptr() as usize)
+    }
+
+    /// Ends an array.
+    pub fn end(&mut self) -> Result<()> {
+        self.put(0)
+    }
+
+    /// Puts one more text before the end of the last array. The text must live until execve(2).
+    pub fn replace_end(&mut self, text: &[u8]) -> Result<()> {
+        self.used = self.used.checked_sub(1).ok_or(Errno::INVAL)?;
+        self.put(text.as_ptr() as usize)?;
+        self.end()
+    }
+
+    fn put(&mut self, word: usize) -> Result<()> {
+        *self.words.get_mut(self.used).ok_or(Errno::INVAL)? = word;
+        self.used += 1;
+        Ok(())
+    }
+
+    /// execve(2) with two arrays by where they begin. Returns only when it fails.
+    pub fn execve(&self, path: &CStr, argv: usize, envp: usize) -> Errno {
+        let at = |mark: usize| {
+            self.words
+                .get(mark..)
+                .map_or(core::ptr::null(), <[usize]>::as_ptr)
+        };
+        match syscall!(nr::EXECVE, path.as_ptr(), at(argv), at(envp)) {
+            Err(errno) => errno,
+            Ok(_) => Errno::INVAL,
+        }
+    }
+}
