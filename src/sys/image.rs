@@ -1,0 +1,73 @@
+//! The executable that the child runs: in memory, and beyond anybody's reach once it is written.
+
+use super::{c_path, check};
+use crate::error::{Context, Result};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+const MFD_EXEC: libc::c_uint = 0x10;
+const SEALS: libc::c_int =
+    libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+
+/// A descriptor of an executable file with these contents that nobody can change any more: a sealed memfd, or,
+/// where the kernel forbids those to be executed (`vm.memfd_noexec=2`), a file on a read-only tmpfs that is
+/// mounted nowhere.
+pub fn sealed(contents: &[u8]) -> Result<OwnedFd> {
+    match memfd(contents) {
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => detached(contents).context(
+            "the kernel forbids executable memfds (vm.memfd_noexec=2) and a private tmpfs failed too; \
+             set vm.memfd_noexec to 0 or 1",
+        ),
+        result => result.context("sealed memfd"),
+    }
+}
+
+fn memfd(contents: &[u8]) -> std::io::Result<OwnedFd> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    let create = |flags| {
+        // SAFETY: the name is a C string; the result is checked before it is taken for a descriptor.
+        let fd = unsafe { libc::memfd_create(c"coracle-init".as_ptr(), flags) };
+        if fd < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor is new and ours.
+        Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
+    };
+    let mut file = match create(flags | MFD_EXEC) {
+        // Before Linux 6.3 there is no such flag, and every memfd can be executed.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => create(flags)?,
+        result => result?,
+    };
+    file.write_all(contents)?;
+    // SAFETY: takes numbers only.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(file.into())
+}
+
+fn detached(contents: &[u8]) -> Result<OwnedFd> {
+    let mount = super::mount::new_tmpfs()?;
+    let create = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
+    File::from(super::open_at(
+        mount.as_fd(),
+        Path::new("init"),
+        create,
+        0o555,
+    )?)
+    .write_all(contents)?;
+    super::mount::set_attributes(mount.as_fd(), super::mount::ATTR_RDONLY, 0, 0, false)?;
+    let name = c_path(Path::new("init"))?;
+    // SAFETY: the path is a C string that outlives the call.
+    let fd = check(unsafe {
+        libc::openat(
+            mount.as_raw_fd(),
+            name.as_ptr(),
+            libc::O_RDONLY | libc::O_CLOEXEC,
+        )
+    })?;
+    // SAFETY: the descriptor is new and ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

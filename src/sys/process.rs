@@ -1,0 +1,172 @@
+//! Processes and signals: pidfds, waiting, signal masks, and a few facts about ourselves.
+
+use super::check;
+use crate::error::Result;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// pidfd_open(2).
+pub fn pidfd_open(pid: i32) -> std::io::Result<OwnedFd> {
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// pidfd_send_signal(2).
+pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> std::io::Result<()> {
+    let info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a null siginfo stands for that of kill(2).
+    match unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            info,
+            0,
+        )
+    } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// kill(2) for one process by its pid.
+pub fn kill(pid: i32, signal: i32) -> std::io::Result<()> {
+    // SAFETY: takes numbers only.
+    match unsafe { libc::kill(pid, signal) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Waits for our child to end, and returns its exit status as a shell gives it: 128 + n when a signal ended it.
+pub fn wait(pid: i32) -> Result<u8> {
+    let mut status = 0;
+    loop {
+        // SAFETY: the status is a live integer.
+        if unsafe { libc::waitpid(pid, &raw mut status, 0) } >= 0 {
+            break;
+        }
+        let error = std::io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(error.into());
+        }
+    }
+    if libc::WIFSIGNALED(status) {
+        return Ok(128 + libc::WTERMSIG(status) as u8);
+    }
+    Ok(libc::WEXITSTATUS(status) as u8)
+}
+
+/// Reaps every child that has ended but this one, without waiting.
+pub fn reap_others(child: i32) {
+    loop {
+        // SAFETY: all zeroes are a valid structure, which the kernel fills in; WNOWAIT leaves the child as it is.
+        let pid = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            if libc::waitid(libc::P_ALL, 0, &raw mut info, flags) != 0 {
+                return;
+            }
+            info.si_pid()
+        };
+        if pid == 0 || pid == child {
+            return;
+        }
+        // SAFETY: a null status is allowed.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    }
+}
+
+/// poll(2) for input on the descriptors: which of them can be read, or have ended. `timeout_msec` is -1 for none.
+pub fn poll(fds: &[Option<BorrowedFd<'_>>], timeout_msec: i32) -> Result<Vec<bool>> {
+    let entry = |fd: &Option<BorrowedFd<'_>>| libc::pollfd {
+        fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut polled: Vec<libc::pollfd> = fds.iter().map(entry).collect();
+    // SAFETY: the array is live and of that length.
+    let result = unsafe {
+        libc::poll(
+            polled.as_mut_ptr(),
+            polled.len() as libc::nfds_t,
+            timeout_msec,
+        )
+    };
+    if result < 0 {
+        let error = std::io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(error.into());
+        }
+    }
+    Ok(polled.iter().map(|entry| entry.revents != 0).collect())
+}
+
+/// Blocks every signal and returns a signalfd (close-on-exec) on which they arrive.
+pub fn signalfd() -> Result<OwnedFd> {
+    // SAFETY: the set is initialised by sigfillset before it is read.
+    let fd = unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        check(libc::sigprocmask(
+            libc::SIG_BLOCK,
+            &raw const all,
+            std::ptr::null_mut(),
+        ))?;
+        check(libc::signalfd(
+            -1,
+            &raw const all,
+            libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
+        ))?
+    };
+    // SAFETY: the descriptor is new and ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The next signal that has arrived, if any.
+pub fn next_signal(signalfd: BorrowedFd<'_>) -> Option<i32> {
+    // SAFETY: all zeroes are a valid structure; read(2) fills it in whole or not at all.
+    unsafe {
+        let mut info: libc::signalfd_siginfo = std::mem::zeroed();
+        let size = size_of_val(&info);
+        let read = libc::read(signalfd.as_raw_fd(), (&raw mut info).cast(), size);
+        (read == size as isize).then_some(info.ssi_signo as i32)
+    }
+}
+
+/// The effective user id.
+pub fn euid() -> u32 {
+    // SAFETY: always succeeds.
+    unsafe { libc::geteuid() }
+}
+
+/// The effective group id.
+pub fn egid() -> u32 {
+    // SAFETY: always succeeds.
+    unsafe { libc::getegid() }
+}
+
+/// Makes us the parent of orphans among our descendants: prctl(PR_SET_CHILD_SUBREAPER).
+pub fn become_subreaper() -> Result<()> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
+}
+
+/// Our permitted capabilities, as a bit set: capget(2).
+pub fn permitted_capabilities() -> u64 {
+    let header = [0x2008_0522u32, 0];
+    let mut data = [0u32; 6];
+    // SAFETY: version 3 takes a header of two and data of six words.
+    unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
+    u64::from(data[1]) | u64::from(data[4]) << 32
+}
+
+/// Whether the capability is in our bounding set: prctl(PR_CAPBSET_READ).
+pub fn in_bounding_set(capability: u32) -> bool {
+    // SAFETY: takes numbers only.
+    unsafe { libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) == 1 }
+}

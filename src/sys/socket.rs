@@ -1,0 +1,140 @@
+//! Unix sockets: the stub's report socket, the start socket, and descriptors passed over them.
+
+use super::check;
+use crate::error::{Error, Result};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+/// A connected pair of `SOCK_SEQPACKET` sockets: the first is ours (close-on-exec), the second the stub's.
+pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [-1; 2];
+    // SAFETY: the array has room for two descriptors.
+    check(unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, fds.as_mut_ptr()) })?;
+    // SAFETY: both descriptors are new and ours.
+    let (ours, theirs) = unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) };
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::fcntl(ours.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    Ok((ours, theirs))
+}
+
+fn address(path: &Path) -> Result<(libc::sockaddr_un, libc::socklen_t)> {
+    use std::os::unix::ffi::OsStrExt;
+    // SAFETY: all zeroes are a valid address of no family.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.len() >= address.sun_path.len() {
+        return Err(Error::new(format!(
+            "{}: path of a socket is longer than 107 bytes",
+            path.display()
+        )));
+    }
+    for (to, from) in address.sun_path.iter_mut().zip(bytes) {
+        *to = *from as libc::c_char;
+    }
+    let length = std::mem::offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
+    Ok((address, length as libc::socklen_t))
+}
+
+fn socket(kind: libc::c_int) -> Result<OwnedFd> {
+    // SAFETY: takes numbers only.
+    let fd = check(unsafe { libc::socket(libc::AF_UNIX, kind, 0) })?;
+    // SAFETY: the descriptor is new and ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A `SOCK_SEQPACKET` socket that listens at `name` in the directory, which may have a path of any length. Not
+/// close-on-exec: it is for the stub.
+pub fn listen_in(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let listener = socket(libc::SOCK_SEQPACKET)?;
+    let (address, length) = address(Path::new(&format!(
+        "/proc/self/fd/{}/{name}",
+        directory.as_raw_fd()
+    )))?;
+    // SAFETY: the address is valid for that length.
+    check(unsafe { libc::bind(listener.as_raw_fd(), (&raw const address).cast(), length) })?;
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::listen(listener.as_raw_fd(), 1) })?;
+    Ok(listener)
+}
+
+/// Connects to the `SOCK_SEQPACKET` socket `name` in the directory.
+pub fn connect_in(directory: BorrowedFd<'_>, name: &str) -> std::io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}/{name}", directory.as_raw_fd());
+    connect(Path::new(&path), libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC)
+}
+
+/// Connects to a stream socket by its path. Not close-on-exec: it is for the stub.
+pub fn connect_stream(path: &Path) -> std::io::Result<OwnedFd> {
+    connect(path, libc::SOCK_STREAM)
+}
+
+fn connect(path: &Path, kind: libc::c_int) -> std::io::Result<OwnedFd> {
+    let other = |error: Error| std::io::Error::other(error.to_string());
+    let socket = socket(kind).map_err(other)?;
+    let (address, length) = address(path).map_err(other)?;
+    // SAFETY: the address is valid for that length.
+    match unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), length) } {
+        0 => Ok(socket),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Receives one packet into the buffer, and a descriptor if one came with it (close-on-exec). Returns the
+/// packet's length: 0 when the other side has closed its end.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
+    let mut iov = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let mut control = [0u64; 4];
+    // SAFETY: all zeroes are a valid, empty header.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_iov = &raw mut iov;
+    header.msg_iovlen = 1;
+    header.msg_control = control.as_mut_ptr().cast();
+    header.msg_controllen = size_of_val(&control) as _;
+    let length = loop {
+        // SAFETY: the header points to a live buffer and live control space of the lengths that it names.
+        let length =
+            unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) };
+        if length >= 0 {
+            break length as usize;
+        }
+        let error = std::io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::EINTR) => {}
+            Some(libc::ECONNRESET) => break 0,
+            _ => return Err(error.into()),
+        }
+    };
+    // SAFETY: the header is as the kernel filled it in.
+    let message = unsafe { libc::CMSG_FIRSTHDR(&raw const header) };
+    // SAFETY: a control header that is not null lies wholly in the control space.
+    if message.is_null() || unsafe { (*message).cmsg_type } != libc::SCM_RIGHTS {
+        return Ok((length, None));
+    }
+    // SAFETY: SCM_RIGHTS carries at least one descriptor, which is now ours.
+    let fd = unsafe {
+        OwnedFd::from_raw_fd(
+            libc::CMSG_DATA(message)
+                .cast::<libc::c_int>()
+                .read_unaligned(),
+        )
+    };
+    Ok((length, Some(fd)))
+}
+
+/// Sends one packet; a receiver that is gone is an error, not a signal.
+pub fn send(socket: BorrowedFd<'_>, packet: &[u8]) -> Result<()> {
+    // SAFETY: the buffer is valid for its length.
+    let sent = unsafe {
+        libc::send(
+            socket.as_raw_fd(),
+            packet.as_ptr().cast(),
+            packet.len(),
+            libc::MSG_NOSIGNAL,
+        )
+    };
+    check(sent as libc::c_int).map(drop)
+}

@@ -1,0 +1,257 @@
+//! Starting the stub: one system call that makes the child, one in the child that executes the image.
+
+use super::check;
+use crate::error::Result;
+use std::arch::asm;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// `struct clone_args` of clone3(2), version 2.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// How to start a child.
+pub struct Spawn<'a> {
+    /// The executable, by descriptor.
+    pub image: BorrowedFd<'a>,
+    /// `CLONE_NEW*` flags.
+    pub namespaces: u64,
+    /// The cgroup v2 to start in.
+    pub cgroup: Option<BorrowedFd<'a>>,
+    /// Whether the child may share memory until it executes the image. A child in another time namespace
+    /// than ours may not on kernels before 6.0.
+    pub share_memory: bool,
+}
+
+/// A child process: its pid and its pidfd.
+pub struct Child {
+    /// As the host sees it.
+    pub pid: i32,
+    /// Readable when the child has ended.
+    pub pidfd: OwnedFd,
+}
+
+/// Starts the child and returns when it has executed the image, or failed to: then it has exited with
+/// the errno of execveat(2) as its status. The child gets every descriptor that is not close-on-exec, and an
+/// empty environment.
+pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
+    let mut pidfd: libc::c_int = -1;
+    let shared = if spawn.share_memory {
+        libc::CLONE_VM
+    } else {
+        0
+    };
+    let flags = (libc::CLONE_PIDFD | libc::CLONE_VFORK | shared) as u64 | spawn.namespaces;
+    let mut args = CloneArgs {
+        flags,
+        pidfd: &raw mut pidfd as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..Default::default()
+    };
+    if let Some(cgroup) = spawn.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    let clone3 = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0];
+    // SAFETY: the arguments point to live memory that outlasts the call; see `clone_exec` for the child.
+    let mut pid = unsafe { clone_exec(libc::SYS_clone3 as usize, clone3, spawn.image) };
+    if pid == -(libc::ENOSYS as isize) && spawn.cgroup.is_none() {
+        let clone = [
+            (flags | libc::SIGCHLD as u64) as usize,
+            0,
+            &raw mut pidfd as usize,
+            0,
+            0,
+        ];
+        // SAFETY: as above; with CLONE_PIDFD the third argument is where the pidfd goes.
+        pid = unsafe { clone_exec(libc::SYS_clone as usize, clone, spawn.image) };
+    }
+    if pid < 0 {
+        return Err(std::io::Error::from_raw_os_error(-pid as i32).into());
+    }
+    // SAFETY: the kernel has just made this descriptor for us alone.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Child {
+        pid: pid as i32,
+        pidfd,
+    })
+}
+
+/// Makes a child with the given system call; the child executes `image` or exits.
+///
+/// # Safety
+/// `arguments` must be sound for that call. The child may share our memory and stack: it touches neither, as
+/// it makes its two system calls out of registers alone.
+unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) -> isize {
+    const NAME: &CStr = c"coracle-init";
+    let argv = [NAME.as_ptr(), std::ptr::null()];
+    let envp = [std::ptr::null::<libc::c_char>()];
+    let empty = c"".as_ptr();
+    let result: isize;
+    // SAFETY: only registers are written, all of them declared; memory outlives the child's execveat, since the
+    // parent is suspended until then (CLONE_VFORK), and the child leaves this block by no other way than exec or exit.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "mov rdi, r12",
+            "mov rsi, r13",
+            "mov rdx, r14",
+            "mov r10, r15",
+            "mov r8d, {at_empty_path}",
+            "mov eax, {execveat}",
+            "syscall",
+            "neg eax",
+            "mov edi, eax",
+            "mov eax, {exit_group}",
+            "syscall",
+            "ud2",
+            "2:",
+            execveat = const libc::SYS_execveat,
+            exit_group = const libc::SYS_exit_group,
+            at_empty_path = const libc::AT_EMPTY_PATH,
+            inlateout("rax") call as isize => result,
+            in("rdi") arguments[0],
+            in("rsi") arguments[1],
+            in("rdx") arguments[2],
+            in("r10") arguments[3],
+            in("r8") arguments[4],
+            in("r12") image.as_raw_fd() as usize,
+            in("r13") empty,
+            in("r14") argv.as_ptr(),
+            in("r15") envp.as_ptr(),
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    // SAFETY: as for x86_64.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!(
+            "svc #0",
+            "cbnz x0, 2f",
+            "mov x0, x20",
+            "mov x1, x21",
+            "mov x2, x22",
+            "mov x3, x23",
+            "mov x4, {at_empty_path}",
+            "mov x8, {execveat}",
+            "svc #0",
+            "neg x0, x0",
+            "mov x8, {exit_group}",
+            "svc #0",
+            "brk #1",
+            "2:",
+            execveat = const libc::SYS_execveat,
+            exit_group = const libc::SYS_exit_group,
+            at_empty_path = const libc::AT_EMPTY_PATH,
+            in("x8") call,
+            inlateout("x0") arguments[0] as isize => result,
+            in("x1") arguments[1],
+            in("x2") arguments[2],
+            in("x3") arguments[3],
+            in("x4") arguments[4],
+            in("x20") image.as_raw_fd() as usize,
+            in("x21") empty,
+            in("x22") argv.as_ptr(),
+            in("x23") envp.as_ptr(),
+        );
+    }
+    // SAFETY: as for x86_64.
+    #[cfg(target_arch = "riscv64")]
+    unsafe {
+        asm!(
+            "ecall",
+            "bnez a0, 2f",
+            "mv a0, s2",
+            "mv a1, s3",
+            "mv a2, s4",
+            "mv a3, s5",
+            "li a4, {at_empty_path}",
+            "li a7, {execveat}",
+            "ecall",
+            "neg a0, a0",
+            "li a7, {exit_group}",
+            "ecall",
+            "unimp",
+            "2:",
+            execveat = const libc::SYS_execveat,
+            exit_group = const libc::SYS_exit_group,
+            at_empty_path = const libc::AT_EMPTY_PATH,
+            in("a7") call,
+            inlateout("a0") arguments[0] as isize => result,
+            in("a1") arguments[1],
+            in("a2") arguments[2],
+            in("a3") arguments[3],
+            in("a4") arguments[4],
+            in("s2") image.as_raw_fd() as usize,
+            in("s3") empty,
+            in("s4") argv.as_ptr(),
+            in("s5") envp.as_ptr(),
+        );
+    }
+    // SAFETY: as for x86_64.
+    #[cfg(target_arch = "arm")]
+    unsafe {
+        let exec = [
+            image.as_raw_fd() as usize,
+            empty as usize,
+            argv.as_ptr() as usize,
+            envp.as_ptr() as usize,
+        ];
+        asm!(
+            "svc #0",
+            "cmp r0, #0",
+            "bne 2f",
+            "ldm r5, {{r0, r1, r2, r3}}",
+            "mov r4, #{at_empty_path}",
+            "movw r7, #{execveat}",
+            "svc #0",
+            "rsb r0, r0, #0",
+            "movw r7, #{exit_group}",
+            "svc #0",
+            "udf #0",
+            "2:",
+            execveat = const libc::SYS_execveat,
+            exit_group = const libc::SYS_exit_group,
+            at_empty_path = const libc::AT_EMPTY_PATH,
+            in("r7") call,
+            inlateout("r0") arguments[0] as isize => result,
+            in("r1") arguments[1],
+            in("r2") arguments[2],
+            in("r3") arguments[3],
+            in("r4") arguments[4],
+            in("r5") exec.as_ptr(),
+        );
+    }
+    result
+}
+
+/// Joins a PID or time namespace, which changes only the children made from here on: setns(2).
+pub fn setns(namespace: BorrowedFd<'_>, kind: libc::c_int) -> Result<()> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::setns(namespace.as_raw_fd(), kind) }).map(drop)
+}
+
+/// unshare(2).
+pub fn unshare(flags: libc::c_int) -> Result<()> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::unshare(flags) }).map(drop)
+}
