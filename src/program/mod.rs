@@ -1,3 +1,187 @@
-//! What a configuration compiles to.
+//! Compiling a configuration into the program that the stub runs. Pure: nothing here asks the system; what it
+//! must know of the host comes in as [`Facts`].
 
+mod capabilities;
+mod compile;
+mod exec;
+mod explain;
+mod mounts;
+mod options;
+mod process;
 pub mod seccomp;
+mod show;
+#[path = "../../init-stub/src/wire.rs"]
+pub mod wire;
+
+pub use compile::new as is_new;
+pub use compile::{container, waiter};
+pub use exec::exec;
+pub use explain::{explain, explain_start};
+
+use crate::oci::NamespaceType;
+use std::path::PathBuf;
+use wire::{HEADER_SIZE, Header, MAGIC, Op, Reader, Sink, Slot, Wire};
+
+/// What the compiler must know of the host and of the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The container's id.
+    pub id: String,
+    /// The bundle, as an absolute path.
+    pub bundle: PathBuf,
+    /// The rootfs, as an absolute path.
+    pub rootfs: PathBuf,
+    /// For each entry of `mounts`: whether its source is a directory. Missing entries are taken for directories.
+    pub source_is_directory: Vec<bool>,
+    /// The capabilities that the runtime's bounding set allows, as a bit set.
+    pub bounding: u64,
+    /// The number of v1 hierarchies to join.
+    pub hierarchies: usize,
+    /// Mount points of the v1 hierarchies and the names under which a container knows them; empty on v2.
+    pub v1_mounts: Vec<V1Mount>,
+    /// Whether bind sources must be opened by the stub, as the runtime may not clone mounts.
+    pub unprivileged: bool,
+    /// Stop before the user's program until `start` comes.
+    pub await_start: bool,
+    /// Give the terminal to this socket rather than to the foreground process.
+    pub console_socket: Option<PathBuf>,
+    /// `--no-pivot`.
+    pub no_pivot: bool,
+    /// `--no-new-keyring`.
+    pub no_new_keyring: bool,
+    /// `--preserve-fds`: how many descriptors after standard error the program inherits.
+    pub preserve_fds: u32,
+}
+
+/// A v1 cgroup hierarchy as it is mounted on the host.
+#[derive(Debug, Clone, Default)]
+pub struct V1Mount {
+    /// The directory's name, such as `cpu,cpuacct`.
+    pub name: String,
+    /// The mount's own options: `cpu,cpuacct`, or `none,name=systemd`.
+    pub options: Vec<String>,
+    /// Where the host has it.
+    pub mountpoint: PathBuf,
+    /// The container's cgroup in it, from the hierarchy's root.
+    pub cgroup: String,
+}
+
+/// Something of the host that the runtime opens and hands to the stub as a descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handle {
+    /// The stub's end of the socket on which it reports.
+    Report,
+    /// The socket on which `start` connects.
+    StartListener,
+    /// A verified procfs.
+    Proc,
+    /// The `tasks` file of the v1 hierarchy of that index.
+    Tasks(usize),
+    /// A namespace to join.
+    Namespace(NamespaceType, PathBuf),
+    /// All namespaces of a process at once, by its pidfd.
+    Process,
+    /// A detached copy of a host mount.
+    Tree {
+        /// The source.
+        path: PathBuf,
+        /// With all mounts below it.
+        recursive: bool,
+        /// The source's last component must not be followed when it is a link.
+        nofollow: bool,
+        /// The index of the mount whose id maps apply.
+        idmap: Option<usize>,
+    },
+    /// The socket that the terminal's master goes to.
+    Console,
+}
+
+/// A compiled program: operations, and what must be opened before it can run.
+#[derive(Debug, Default)]
+pub struct Program {
+    ops: Bytes,
+    /// The descriptors that the operations name by their index here.
+    pub handles: Vec<Handle>,
+    /// Things that the configuration asks for and that are passed over, as the spec says: to be logged.
+    pub warnings: Vec<String>,
+    pointers: usize,
+    close_from: u32,
+}
+
+#[derive(Debug, Default)]
+struct Bytes(Vec<u8>);
+
+impl Sink for Bytes {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+impl Program {
+    /// An empty program, whose first descriptor is the report socket.
+    fn new(preserve_fds: u32) -> Program {
+        Program {
+            handles: vec![Handle::Report],
+            close_from: 3 + preserve_fds,
+            ..Program::default()
+        }
+    }
+
+    fn push(&mut self, op: Op<'_>) {
+        if let Op::Exec { argv, envp } = op {
+            // Two terminating null pointers, and HOME.
+            self.pointers = argv.len() + envp.len() + 3;
+        }
+        if let Op::Hook { argv, envp, .. } = op {
+            self.pointers = self.pointers.max(argv.len() + envp.len() + 3);
+        }
+        op.encode(&mut self.ops);
+    }
+
+    fn slot(&mut self, handle: Handle) -> Slot {
+        if let Some(index) = self.handles.iter().position(|known| *known == handle) {
+            return Slot(index as u32);
+        }
+        self.handles.push(handle);
+        Slot(self.handles.len() as u32 - 1)
+    }
+
+    /// The operations, in their order.
+    pub fn ops(&self) -> impl Iterator<Item = Op<'_>> {
+        let mut reader = Reader(&self.ops.0);
+        std::iter::from_fn(move || Op::decode(&mut reader).ok())
+    }
+
+    /// How many bytes of zeroed memory follow the program.
+    pub fn scratch_bytes(&self) -> usize {
+        (self.pointers + 1) * size_of::<usize>()
+    }
+
+    /// The binary form, with the descriptors that stand for the handles.
+    pub fn encode(&self, descriptors: &[i32]) -> Vec<u8> {
+        let header = Header {
+            slots: descriptors.len() as u32,
+            length: self.ops.0.len() as u32,
+            scratch: self.scratch_bytes() as u32,
+            close_from: self.close_from,
+        };
+        let mut bytes = Bytes(Vec::with_capacity(
+            HEADER_SIZE + 4 * descriptors.len() + self.ops.0.len(),
+        ));
+        bytes.put(&MAGIC);
+        header.slots.encode(&mut bytes);
+        header.length.encode(&mut bytes);
+        header.scratch.encode(&mut bytes);
+        header.close_from.encode(&mut bytes);
+        for descriptor in descriptors {
+            descriptor.encode(&mut bytes);
+        }
+        bytes.put(&self.ops.0);
+        bytes.0
+    }
+}
+
+/// Owned texts, as the list of byte slices that operations take.
+fn slices<S: AsRef<[u8]>>(texts: &[S]) -> Vec<&[u8]> {
+    texts.iter().map(AsRef::as_ref).collect()
+}

@@ -1,0 +1,257 @@
+//! The life of a container's first process, from clone to the user's program, as operations in their order.
+
+use super::wire::{Op, Text, stage};
+use super::{Facts, Handle, Program, mounts, process, slices};
+use crate::error::Result;
+use crate::oci::{Config, Hook, Namespace, NamespaceType, Propagation, State};
+
+/// Namespaces that are joined by the stub, in the order in which it does so, with their `CLONE_NEW*` flags.
+/// PID and time namespaces are joined by the runtime: they change only its children.
+const JOINED: &[(NamespaceType, i32)] = &[
+    (NamespaceType::User, libc::CLONE_NEWUSER),
+    (NamespaceType::Ipc, libc::CLONE_NEWIPC),
+    (NamespaceType::Uts, libc::CLONE_NEWUTS),
+    (NamespaceType::Network, libc::CLONE_NEWNET),
+    (NamespaceType::Cgroup, libc::CLONE_NEWCGROUP),
+    (NamespaceType::Mount, libc::CLONE_NEWNS),
+];
+
+/// Compiles the program of a container's first process. The configuration has been checked.
+pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
+    let mut program = Program::new(facts.preserve_fds);
+    let linux = &config.linux;
+    let own_mounts = linux.namespace(NamespaceType::Mount).is_some();
+
+    for index in 0..facts.hierarchies {
+        let tasks = program.slot(Handle::Tasks(index));
+        program.push(Op::JoinCgroup { tasks });
+    }
+    namespaces(config, facts, &mut program);
+    if !facts.no_new_keyring {
+        let name = format!("_ses.{}", facts.id);
+        program.push(Op::Keyring {
+            name: Text::from(name.as_str()),
+        });
+    }
+    program.push(Op::Setsid {});
+    if new(linux.namespace(NamespaceType::Network)) {
+        program.push(Op::LoopbackUp {});
+    }
+
+    if own_mounts {
+        let propagation = linux
+            .rootfs_propagation
+            .map_or(libc::MS_SLAVE | libc::MS_REC, propagation);
+        program.push(Op::Propagation { flags: propagation });
+        let path = text(&facts.rootfs);
+        program.push(Op::ParentPrivate { path });
+        program.push(Op::OpenRoot { path, recursive: 1 });
+    } else {
+        program.push(Op::UseRoot {
+            path: text(&facts.rootfs),
+        });
+    }
+    if own_mounts {
+        mounts::compile(config, facts, &mut program)?;
+    }
+    if !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty() {
+        program.push(Op::Rendezvous {
+            stage: stage::RUNTIME_HOOKS,
+        });
+    }
+    for hook in &config.hooks.create_container {
+        push_hook(hook, config, facts, "creating", &mut program)?;
+    }
+    match (own_mounts, facts.no_pivot) {
+        (true, false) => program.push(Op::PivotRoot {}),
+        (true, true) => program.push(Op::MoveRoot {}),
+        (false, _) => program.push(Op::ChangeRoot {}),
+    }
+    if let Some(kind) = linux.rootfs_propagation.filter(|_| own_mounts) {
+        let shared = matches!(kind, Propagation::Shared | Propagation::Rshared);
+        let unbindable = matches!(kind, Propagation::Unbindable | Propagation::Runbindable);
+        if shared || unbindable {
+            program.push(Op::RootPropagation {
+                flags: propagation(kind),
+            });
+        }
+    }
+    if let Some(process) = &config.process {
+        process::terminal(process, facts, own_mounts, &mut program)?;
+    }
+
+    let uts = linux.namespace(NamespaceType::Uts).is_some();
+    if let Some(name) = config
+        .hostname
+        .as_deref()
+        .filter(|name| uts && !name.is_empty())
+    {
+        program.push(Op::Hostname { name: name.into() });
+    }
+    if let Some(name) = config
+        .domainname
+        .as_deref()
+        .filter(|name| uts && !name.is_empty())
+    {
+        program.push(Op::Domainname { name: name.into() });
+    }
+    for (key, value) in &linux.sysctl {
+        let proc = program.slot(Handle::Proc);
+        let path = format!("sys/{}", crate::check::sysctl_path(key));
+        program.push(Op::WriteProc {
+            proc,
+            path: path.as_str().into(),
+            value: value.as_str().into(),
+        });
+    }
+    if own_mounts {
+        mounts::finish(config, &mut program);
+    }
+
+    let Some(process) = &config.process else {
+        return Ok(program);
+    };
+    process::surroundings(process, &mut program)?;
+    if let Some(personality) = &linux.personality {
+        program.push(Op::Personality {
+            domain: process::personality(personality.domain),
+        });
+    }
+    if let Some(policy) = &linux.memory_policy {
+        process::memory_policy(policy, &mut program)?;
+    }
+    let new_user_namespace = new(linux.namespace(NamespaceType::User));
+    let identity = process::identity(process, facts, new_user_namespace, &mut program);
+    process::find(process, &mut program)?;
+    if facts.await_start {
+        let listener = program.slot(Handle::StartListener);
+        program.push(Op::Report {
+            stage: stage::CREATED,
+        });
+        program.push(Op::AwaitStart { listener });
+    }
+    for hook in &config.hooks.start_container {
+        push_hook(hook, config, facts, "created", &mut program)?;
+    }
+    process::execute(process, linux.seccomp.as_ref(), &identity, &mut program)?;
+    Ok(program)
+}
+
+/// Joins and makes namespaces; a user namespace first, as the rights over the others come from it.
+fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
+    let user = config.linux.namespace(NamespaceType::User);
+    if new(user) {
+        // Before the process stops being dumpable: its owner may be no root, and must be able to write its maps.
+        program.push(Op::Rendezvous { stage: stage::MAPS });
+        program.push(Op::BecomeRoot {
+            keep_groups: facts.unprivileged.into(),
+        });
+    }
+    program.push(Op::Undumpable {});
+    for &(kind, flags) in JOINED {
+        let Some(path) = config
+            .linux
+            .namespace(kind)
+            .and_then(|namespace| namespace.path.as_ref())
+        else {
+            continue;
+        };
+        // Beside a new user namespace, the runtime joins the others before it makes that.
+        if new(user) && kind != NamespaceType::Mount {
+            continue;
+        }
+        let namespace = program.slot(Handle::Namespace(kind, path.into()));
+        program.push(Op::Setns {
+            namespace,
+            flags: flags as u32,
+        });
+        if kind == NamespaceType::User {
+            program.push(Op::BecomeRoot {
+                keep_groups: facts.unprivileged.into(),
+            });
+        }
+    }
+    if new(config.linux.namespace(NamespaceType::Cgroup)) {
+        program.push(Op::Unshare {
+            flags: libc::CLONE_NEWCGROUP as u32,
+        });
+    }
+}
+
+fn push_hook(
+    hook: &Hook,
+    config: &Config,
+    facts: &Facts,
+    status: &str,
+    program: &mut Program,
+) -> Result<()> {
+    let (head, tail) = hook_state(config, facts, status)?;
+    let argv = if hook.args.is_empty() {
+        slices(std::slice::from_ref(&hook.path))
+    } else {
+        slices(&hook.args)
+    };
+    let envp = slices(&hook.env);
+    program.push(Op::Hook {
+        path: hook.path.as_str().into(),
+        argv: super::wire::List::Made(&argv),
+        envp: super::wire::List::Made(&envp),
+        timeout_msec: hook
+            .timeout
+            .unwrap_or(0)
+            .saturating_mul(1000)
+            .try_into()
+            .unwrap_or(u32::MAX),
+        state_head: head.as_str().into(),
+        state_tail: tail.as_str().into(),
+    });
+    Ok(())
+}
+
+/// The state that hooks inside the container get, before and after the pid that only they know.
+pub fn hook_state(config: &Config, facts: &Facts, status: &str) -> Result<(String, String)> {
+    const PID: i32 = 2_000_000_001;
+    let state = State {
+        oci_version: config.oci_version.clone(),
+        id: facts.id.clone(),
+        status: serde_json::from_value(status.into())
+            .map_err(|e| crate::error::Error::new(e.to_string()))?,
+        pid: PID,
+        bundle: facts.bundle.to_string_lossy().into_owned(),
+        annotations: config.annotations.clone(),
+    };
+    let json =
+        serde_json::to_string(&state).map_err(|e| crate::error::Error::new(e.to_string()))?;
+    let (head, tail) = json.split_once(&PID.to_string()).unwrap_or((&json, ""));
+    Ok((head.to_string(), tail.to_string()))
+}
+
+/// Whether the namespace is one to be made.
+pub fn new(namespace: Option<&Namespace>) -> bool {
+    namespace.is_some_and(|namespace| namespace.path.is_none())
+}
+
+fn propagation(kind: Propagation) -> u64 {
+    match kind {
+        Propagation::Private => libc::MS_PRIVATE,
+        Propagation::Rprivate => libc::MS_PRIVATE | libc::MS_REC,
+        Propagation::Slave => libc::MS_SLAVE,
+        Propagation::Rslave => libc::MS_SLAVE | libc::MS_REC,
+        Propagation::Shared => libc::MS_SHARED,
+        Propagation::Rshared => libc::MS_SHARED | libc::MS_REC,
+        Propagation::Unbindable => libc::MS_UNBINDABLE,
+        Propagation::Runbindable => libc::MS_UNBINDABLE | libc::MS_REC,
+    }
+}
+
+pub(super) fn text(path: &std::path::Path) -> Text<'_> {
+    use std::os::unix::ffi::OsStrExt;
+    Text::new(path.as_os_str().as_bytes())
+}
+
+/// The program of a process that only waits in its namespaces, until its maps are written or it is killed.
+pub fn waiter() -> Program {
+    let mut program = Program::new(0);
+    program.push(Op::Rendezvous { stage: stage::MAPS });
+    program
+}

@@ -1,0 +1,177 @@
+//! What the stub reports, in words: which operation failed, on what, and why.
+
+use super::Program;
+use super::process::{printable, rlimit_name};
+use super::wire::{Message, Op, call};
+use crate::error::{Error, errno_text};
+
+/// The failure that the message tells of, as the user reads it.
+pub fn explain(program: &Program, message: Message) -> Error {
+    let Some(op) = program.ops().nth(message.op as usize) else {
+        return Error::new(format!(
+            "container init: {}: {}",
+            call::name(message.call),
+            errno_text(message.errno)
+        ));
+    };
+    let cause = cause(message);
+    Error::new(match op {
+        Op::Exec { argv, .. } => format!("exec: {:?}: {}", first(argv), errno_text(message.errno)),
+        Op::FindExecutable { candidates } => {
+            let name = first(candidates);
+            return not_found(program, &name, message.errno);
+        }
+        Op::Attach { target, .. } | Op::CopyUp { target } | Op::Remount { target, .. } => {
+            format!(
+                "error mounting {}to rootfs at {:?}: {cause}",
+                source(program, message.op),
+                printable(target)
+            )
+        }
+        Op::FsTree { .. }
+        | Op::SlotTree { .. }
+        | Op::PathTree { .. }
+        | Op::TreeAttributes { .. } => {
+            let target = program
+                .ops()
+                .skip(message.op as usize)
+                .find_map(|op| match op {
+                    Op::Attach { target, .. } => Some(printable(target)),
+                    _ => None,
+                });
+            let target = target.unwrap_or_default();
+            format!(
+                "error mounting {}to rootfs at {target:?}: {cause}",
+                source(program, message.op + 1)
+            )
+        }
+        Op::MakeDevice { path, .. } => format!(
+            "linux.devices: creating device node {:?}: {cause}",
+            printable(path)
+        ),
+        Op::Symlink { path, .. } => {
+            format!("creating symbolic link {:?}: {cause}", printable(path))
+        }
+        Op::MakeDirectory { path, .. } | Op::MakeCwd { path } => {
+            format!(
+                "creating directory {:?} in rootfs: {cause}",
+                printable(path)
+            )
+        }
+        Op::OpenRoot { path, .. } | Op::UseRoot { path } | Op::ParentPrivate { path } => {
+            format!("root.path: preparing rootfs {:?}: {cause}", printable(path))
+        }
+        Op::WriteProc { path, value, .. } => {
+            let path = printable(path);
+            let field = match path.strip_prefix("sys/") {
+                Some(_) => "linux.sysctl: ",
+                None if path.ends_with("oom_score_adj") => "process.oomScoreAdj: ",
+                None => "",
+            };
+            format!(
+                "{field}write {:?} to /proc/{path}: {cause}",
+                printable(value)
+            )
+        }
+        Op::Hostname { name } => format!("hostname: sethostname {:?}: {cause}", printable(name)),
+        Op::Domainname { name } => {
+            format!("domainname: setdomainname {:?}: {cause}", printable(name))
+        }
+        Op::Rlimit {
+            resource,
+            soft,
+            hard,
+        } => format!(
+            "process.rlimits: error setting rlimits for {} (soft {soft}, hard {hard}): {cause}",
+            rlimit_name(resource)
+        ),
+        Op::Chdir { path } if message.call == call::OUTSIDE_ROOT => format!(
+            "process.cwd: current working directory is outside of container mount namespace root -- \
+             possible container breakout detected: {:?}",
+            printable(path)
+        ),
+        Op::Chdir { path } => format!(
+            "process.cwd: chdir to cwd ({:?}) set in config.json failed: {}",
+            printable(path),
+            errno_text(message.errno)
+        ),
+        Op::Identity { uid, gid, .. } => {
+            format!("process.user: becoming uid {uid}, gid {gid}: {cause}")
+        }
+        Op::Hook { path, .. } => format!("error running hook {:?}: {cause}", printable(path)),
+        Op::Mask { .. } => format!("linux.maskedPaths: {cause}"),
+        Op::ReadonlyPaths { .. } => format!("linux.readonlyPaths: {cause}"),
+        Op::Seccomp { .. } => format!("linux.seccomp: installing the filter: {cause}"),
+        Op::Capabilities { .. } | Op::BoundingSet { .. } | Op::Ambient { .. } => {
+            format!("process.capabilities: {cause}")
+        }
+        Op::Setns { .. } => format!("linux.namespaces: joining a namespace: {cause}"),
+        Op::Console { .. } => format!("process.terminal: setting up the console: {cause}"),
+        Op::Scheduler { .. } => format!("process.scheduler: {cause}"),
+        Op::IoPriority { .. } => format!("process.ioPriority: {cause}"),
+        Op::MemoryPolicy { .. } => format!("linux.memoryPolicy: {cause}"),
+        Op::Personality { .. } => format!("linux.personality: {cause}"),
+        Op::JoinCgroup { .. } => format!("joining the cgroup: {cause}"),
+        Op::PivotRoot {} => format!("error jailing process inside rootfs: {cause}"),
+        other => format!("{other}: {cause}"),
+    })
+}
+
+/// What the process of `start` can say: it has no program, but nothing else than hooks, filter and program
+/// comes after it.
+pub fn explain_start(message: Message, name: &str) -> Error {
+    if message.call == call::EXECVE {
+        return Error::new(format!("exec: {name:?}: {}", errno_text(message.errno)));
+    }
+    Error::new(format!("container init: {}", cause(message)))
+}
+
+fn cause(message: Message) -> String {
+    match message.call {
+        call::HOOK => format!("exit status {}", message.errno),
+        call::TIMEOUT => "timed out".into(),
+        call::NOT_DIRECTORY => "must be mounted on ordinary directory".into(),
+        call::DIFFERENT_NODE => "a different file already exists there".into(),
+        number => format!("{}: {}", call::name(number), errno_text(message.errno)),
+    }
+}
+
+/// runc's words, which engines turn into exit statuses 127 and 126.
+fn not_found(program: &Program, candidate: &str, errno: i32) -> Error {
+    let name = program.ops().find_map(|op| match op {
+        Op::Exec { argv, .. } => argv.iter().next().map(printable),
+        _ => None,
+    });
+    let name = name.unwrap_or_else(|| candidate.to_string());
+    Error::new(if name.contains('/') {
+        match errno {
+            libc::ENOENT | libc::ENOTDIR => {
+                format!("exec: {name:?}: stat {name}: {}", errno_text(errno))
+            }
+            _ => format!("exec: {name:?}: {}", errno_text(errno)),
+        }
+    } else if errno == libc::ENOENT {
+        format!("exec: {name:?}: executable file not found in $PATH")
+    } else {
+        format!("exec: {name:?}: {}", errno_text(errno))
+    })
+}
+
+/// The source of the mount whose last operation has this index, for a message.
+fn source(program: &Program, index: u32) -> String {
+    let before: Vec<Op<'_>> = program.ops().take(index as usize).collect();
+    let tree = before.iter().rev().find_map(|op| match op {
+        Op::FsTree { source, .. } => Some(printable(*source)),
+        Op::PathTree { path, .. } => Some(printable(*path)),
+        Op::SlotTree { tree } => match program.handles.get(tree.0 as usize) {
+            Some(super::Handle::Tree { path, .. }) => Some(path.display().to_string()),
+            _ => None,
+        },
+        _ => None,
+    });
+    tree.map_or(String::new(), |source| format!("{source:?} "))
+}
+
+fn first(list: super::wire::List<'_>) -> String {
+    list.iter().next().map(printable).unwrap_or_default()
+}
