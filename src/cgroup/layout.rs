@@ -1,0 +1,168 @@
+//! What hierarchies there are, and where we are in them: cgroups(7).
+
+use crate::error::{Context, Result};
+use crate::sys::file;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = "/sys/fs/cgroup";
+const CGROUP2_MAGIC: u64 = 0x6367_7270;
+
+/// The host's cgroup hierarchies.
+#[derive(Debug)]
+pub struct Layout {
+    /// One hierarchy, of version 2.
+    pub unified: bool,
+    /// All that containers are put into. The v2 hierarchy of a hybrid host is not among them.
+    pub hierarchies: Vec<Hierarchy>,
+}
+
+/// A hierarchy.
+#[derive(Debug)]
+pub struct Hierarchy {
+    /// The v1 controllers; none on v2.
+    pub controllers: Vec<String>,
+    /// Where it is mounted.
+    pub mountpoint: PathBuf,
+    /// Our own cgroup, from the hierarchy's root.
+    pub own: String,
+}
+
+impl Layout {
+    /// Looks at the host. One without cgroups has no hierarchies.
+    pub fn detect() -> Result<Layout> {
+        let root = Path::new(ROOT);
+        let own = fs::read_to_string("/proc/self/cgroup").context("open /proc/self/cgroup")?;
+        if file::filesystem_magic(root).is_ok_and(|magic| magic == CGROUP2_MAGIC) {
+            let own = own
+                .lines()
+                .find_map(|line| line.strip_prefix("0::"))
+                .unwrap_or("/")
+                .to_string();
+            let hierarchy = Hierarchy {
+                controllers: Vec::new(),
+                mountpoint: root.into(),
+                own,
+            };
+            return Ok(Layout {
+                unified: true,
+                hierarchies: vec![hierarchy],
+            });
+        }
+        let mounts =
+            fs::read_to_string("/proc/self/mountinfo").context("open /proc/self/mountinfo")?;
+        Ok(Layout {
+            unified: false,
+            hierarchies: hierarchies(&mounts, &own),
+        })
+    }
+}
+
+/// The v1 hierarchies of a mountinfo, each once, with our own cgroup of `/proc/self/cgroup`.
+fn hierarchies(mounts: &str, own: &str) -> Vec<Hierarchy> {
+    let mut found: Vec<Hierarchy> = Vec::new();
+    for line in mounts.lines() {
+        let Some((mount, filesystem)) = line.split_once(" - cgroup ") else {
+            continue;
+        };
+        let mut fields = mount.split(' ').skip(3);
+        let (Some(root), Some(mountpoint)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let options = filesystem.split(' ').nth(1).unwrap_or_default();
+        let controllers: Vec<&str> = options
+            .split(',')
+            .filter(|option| is_controller(option))
+            .collect();
+        let entry = own.lines().find_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (names, path) = rest.split_once(':')?;
+            names
+                .split(',')
+                .any(|name| controllers.contains(&name))
+                .then_some(path)
+        });
+        let (Some(path), false) = (entry, controllers.is_empty()) else {
+            continue;
+        };
+        let controllers: Vec<String> = controllers.into_iter().map(String::from).collect();
+        if found.iter().all(|known| known.controllers != controllers) {
+            // Where only a part of the hierarchy is mounted, paths count from that part.
+            let own = path
+                .strip_prefix(root)
+                .filter(|_| root != "/")
+                .unwrap_or(path)
+                .to_string();
+            found.push(Hierarchy {
+                controllers,
+                mountpoint: mountpoint.into(),
+                own,
+            });
+        }
+    }
+    found
+}
+
+fn is_controller(option: &str) -> bool {
+    !matches!(
+        option,
+        "rw" | "ro"
+            | "none"
+            | "xattr"
+            | "clone_children"
+            | "cpuset_v2_mode"
+            | "noprefix"
+            | "favordynmods"
+    ) && !option.starts_with("release_agent=")
+}
+
+/// The cgroup of a container, from the hierarchy's root: an absolute path as it is, a relative one, or the id where
+/// there is none, below our own cgroup; on v2 beside it, as a cgroup with processes cannot have others below it.
+pub fn resolve(own: &str, cgroups_path: Option<&str>, id: &str, unified: bool) -> String {
+    let path = cgroups_path.filter(|path| !path.is_empty()).unwrap_or(id);
+    let clean = |path: &str| {
+        let mut parts: Vec<&str> = Vec::new();
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        parts.join("/")
+    };
+    if path.starts_with('/') {
+        return format!("/{}", clean(path));
+    }
+    let base = match unified {
+        true => own.rsplit_once('/').map_or("", |(parent, _)| parent),
+        false => own,
+    };
+    format!("/{}", clean(&format!("{base}/{}", clean(path))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_below_the_hierarchy() {
+        assert_eq!(resolve("/own", None, "id", false), "/own/id");
+        assert_eq!(resolve("/a/own", None, "id", true), "/a/id");
+        assert_eq!(resolve("/", Some("x/y"), "id", true), "/x/y");
+        assert_eq!(resolve("/own", Some("/a/../../b"), "id", false), "/b");
+        assert_eq!(resolve("/own", Some("../../b"), "id", false), "/own/b");
+    }
+
+    #[test]
+    fn hierarchies_are_found_once() {
+        let mounts = "31 23 0:26 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
+                      32 23 0:27 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n\
+                      33 23 0:26 / /mnt/again rw - cgroup cgroup rw,cpu,cpuacct\n\
+                      34 23 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup rw\n";
+        let own = "3:name=systemd:/s\n2:cpu,cpuacct:/c\n0::/u\n";
+        let found = hierarchies(mounts, own);
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].own.as_str(), found[1].own.as_str()), ("/c", "/s"));
+    }
+}
