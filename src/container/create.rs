@@ -1,0 +1,517 @@
+//! Making a container: from the bundle to a process that waits for `start`, or already runs.
+
+use super::handles::{self, Given};
+use super::launch::{Launch, launch};
+use super::store::{self, Record, Store};
+use super::{hooks, identity};
+use crate::cgroup::{Cgroup, Layout};
+use crate::error::{Context, Error, Result};
+use crate::oci::{self, Config, NamespaceType, Status};
+use crate::program::wire::{Message, stage};
+use crate::program::{self, Facts, Handle, Program, is_new};
+use crate::sys::{self, process, socket, spawn};
+use crate::{check, log};
+use std::fs::{self, File};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// What the command line says of a new container.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The container's id.
+    pub id: String,
+    /// The bundle's directory.
+    pub bundle: PathBuf,
+    /// The configuration, where it is not the bundle's `config.json`.
+    pub config: Option<PathBuf>,
+    /// `--pid-file`.
+    pub pid_file: Option<PathBuf>,
+    /// `--console-socket`.
+    pub console_socket: Option<PathBuf>,
+    /// `--pidfd-socket`.
+    pub pidfd_socket: Option<PathBuf>,
+    /// `--no-pivot`.
+    pub no_pivot: bool,
+    /// `--no-new-keyring`.
+    pub no_new_keyring: bool,
+    /// `--preserve-fds`.
+    pub preserve_fds: u32,
+    /// The process waits for `start`.
+    pub await_start: bool,
+    /// The runtime does not stay with the process.
+    pub detach: bool,
+    /// Cgroups that cannot be made are done without.
+    pub rootless: bool,
+}
+
+/// A container that has been made.
+pub struct Created {
+    /// As it is in the store.
+    pub record: Record,
+    /// The process.
+    pub child: spawn::Child,
+    /// The terminal's master, when the foreground process is to copy it.
+    pub console: Option<OwnedFd>,
+}
+
+/// Reads and checks a bundle's configuration: its text and its meaning.
+fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
+    let path = options
+        .config
+        .clone()
+        .unwrap_or_else(|| options.bundle.join("config.json"));
+    let text = match fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::new(format!(
+                "JSON specification file {} not found",
+                path.display()
+            )));
+        }
+        result => result.with_context(|| format!("open {}", path.display()))?,
+    };
+    let config: Config = oci::parse(&text, "config.json")?;
+    check::config(&config)?;
+    Ok((text, config))
+}
+
+/// What the compiler must know, without asking more of the host than whether sources are directories.
+fn facts(config: &Config, options: &Options, bundle: &Path) -> Facts {
+    let root = config
+        .root
+        .as_ref()
+        .map(|root| root.path.as_str())
+        .unwrap_or_default();
+    let sources = config.mounts.iter().map(|mount| match &mount.source {
+        Some(source)
+            if mount.options.iter().any(|o| o == "bind" || o == "rbind")
+                || mount.kind.as_deref() == Some("bind") =>
+        {
+            handles::is_directory(&bundle.join(source))
+        }
+        _ => true,
+    });
+    let rootfs = bundle.join(root);
+    Facts {
+        id: options.id.clone(),
+        rootfs: fs::canonicalize(&rootfs).unwrap_or(rootfs),
+        source_is_directory: sources.collect(),
+        bundle: bundle.to_path_buf(),
+        bounding: process::permitted_capabilities(),
+        unprivileged: process::euid() != 0,
+        await_start: options.await_start,
+        console_socket: options.console_socket.clone(),
+        no_pivot: options.no_pivot,
+        no_new_keyring: options.no_new_keyring,
+        preserve_fds: options.preserve_fds,
+        ..Facts::default()
+    }
+}
+
+/// The program of a bundle's configuration in words, without touching anything.
+pub fn plan(options: &Options) -> Result<String> {
+    let (_, config) = load(options)?;
+    let bundle = absolute(&options.bundle)?;
+    let mut facts = facts(&config, options, &bundle);
+    facts.hierarchies = 1;
+    facts.bounding = u64::MAX;
+    facts.unprivileged = false;
+    Ok(program::container(&config, &facts)?.to_string())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).with_context(|| format!("bundle: open {}", path.display()))
+}
+
+/// What is undone when making the container fails.
+struct Undo {
+    directory: PathBuf,
+    cgroup: Option<Cgroup>,
+    child: Option<(i32, OwnedFd)>,
+    done: bool,
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        if let Some((pid, pidfd)) = &self.child {
+            let _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
+            let _ = process::wait(*pid);
+        }
+        if let Some(cgroup) = &self.cgroup {
+            let _ = cgroup.kill_all();
+            if let Err(error) = cgroup.delete() {
+                log::warn(&error.to_string());
+            }
+        }
+        if let Err(error) = store::remove_directory(&self.directory) {
+            log::warn(&error.to_string());
+        }
+    }
+}
+
+/// Makes a container. On an error nothing of it is left.
+pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Result<Created> {
+    check::id(&options.id)?;
+    let (text, config) = load(options)?;
+    let bundle = absolute(&options.bundle)?;
+    check_terminal(&config, options)?;
+    let mut facts = facts(&config, options, &bundle);
+    if !facts.rootfs.is_dir() {
+        return Err(Error::new(format!(
+            "root.path: {} is not a directory",
+            facts.rootfs.display()
+        )));
+    }
+
+    let directory = store.claim(&options.id)?;
+    let mut undo = Undo {
+        directory: directory.clone(),
+        cgroup: None,
+        child: None,
+        done: false,
+    };
+    fs::write(directory.join("config.json"), &text).context("write config.json")?;
+
+    let linux = &config.linux;
+    let layout = Layout::detect()?;
+    let cgroup = Cgroup::create(
+        &layout,
+        linux.cgroups_path.as_deref(),
+        &options.id,
+        linux.resources.as_ref(),
+        options.rootless,
+    )?;
+    undo.cgroup = Some(cgroup.clone());
+    let tasks = cgroup.join_fds()?;
+    facts.hierarchies = tasks.len();
+    if config
+        .mounts
+        .iter()
+        .any(|mount| mount.kind.as_deref() == Some("cgroup"))
+    {
+        facts.v1_mounts = cgroup.v1_mounts(&layout);
+    }
+    let program = program::container(&config, &facts)?;
+    program
+        .warnings
+        .iter()
+        .for_each(|warning| log::warn(warning));
+
+    let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup);
+    let started = start_stub(&program, &config, &directory, tasks, options, &record)?;
+    undo.child = Some((
+        started.child.pid,
+        started.child.pidfd.try_clone().context("dup")?,
+    ));
+    record.pid = started.child.pid;
+    record.start_time = store::stat(record.pid).map_or(0, |(_, start)| start);
+    store.save(&record)?;
+
+    follow(&program, &config, &record, started.report.as_fd(), signals)?;
+    if let Some(path) = &options.pid_file {
+        store::write_atomically(path, record.pid.to_string().as_bytes(), 0o644)
+            .context("--pid-file")?;
+    }
+    let console = match started.console {
+        Some(socket) => socket::receive(socket.as_fd(), &mut [0; 64])?.1,
+        None => None,
+    };
+    undo.done = true;
+    let created = Created {
+        record,
+        child: started.child,
+        console,
+    };
+    if !options.await_start {
+        poststart(store, &created)?;
+    }
+    Ok(created)
+}
+
+/// runc's rules about terminals.
+fn check_terminal(config: &Config, options: &Options) -> Result<()> {
+    let terminal = config
+        .process
+        .as_ref()
+        .is_some_and(|process| process.terminal);
+    let leaves = options.detach || options.await_start;
+    match (terminal, leaves, &options.console_socket) {
+        (true, true, None) => Err(Error::new(
+            "cannot allocate tty if runc will detach without setting console socket",
+        )),
+        (false, _, Some(_)) | (true, false, Some(_)) => Err(Error::new(
+            "cannot use console socket if runc will not detach or allocate tty",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Poststart hooks: a failing one stops the container, as the spec says.
+fn poststart(store: &Store, created: &Created) -> Result<()> {
+    let record = &created.record;
+    let result = hooks::run_all(
+        "poststart",
+        &record.poststart,
+        &record.state(Status::Running),
+    );
+    if result.is_err() {
+        let _ = process::signal(created.child.pidfd.as_fd(), libc::SIGKILL);
+        let _ = process::wait(created.child.pid);
+        super::life::remove(store, record)?;
+    }
+    result
+}
+
+struct Started {
+    child: spawn::Child,
+    report: OwnedFd,
+    console: Option<OwnedFd>,
+}
+
+/// Opens what the program needs and starts the stub on it.
+fn start_stub(
+    program: &Program,
+    config: &Config,
+    directory: &Path,
+    tasks: Vec<OwnedFd>,
+    options: &Options,
+    record: &Record,
+) -> Result<Started> {
+    let (report, theirs) = socket::pair().context("socketpair")?;
+    let state_directory = match program.handles.contains(&Handle::StartListener) {
+        true => Some(OwnedFd::from(
+            File::open(directory).with_context(|| format!("open {}", directory.display()))?,
+        )),
+        false => None,
+    };
+    let (console, given_console) = console(config, options)?;
+    let given = Given {
+        report: Some(theirs),
+        directory: state_directory.as_ref().map(AsFd::as_fd),
+        tasks,
+        console: given_console,
+        process: None,
+        idmaps: config
+            .mounts
+            .iter()
+            .map(|mount| id_maps(mount, config))
+            .collect(),
+    };
+    let descriptors = handles::open(&program.handles, given)?;
+    let cgroup = record.cgroup.dir_fd()?;
+    let linux = &config.linux;
+    let mut namespaces = 0;
+    for (kind, flag) in CLONED {
+        if is_new(linux.namespace(*kind)) {
+            namespaces |= *flag as u64;
+        }
+    }
+    let joined = join_ours(config)?;
+    let own_time = linux.namespace(NamespaceType::Time).is_some();
+    let how = Launch {
+        namespaces,
+        cgroup: cgroup.as_ref().map(AsFd::as_fd),
+        own_time,
+    };
+    let child = launch(program, descriptors, &how);
+    for (namespace, kind) in joined {
+        spawn::setns(namespace.as_fd(), kind).context("setns")?;
+    }
+    Ok(Started {
+        child: child?,
+        report,
+        console,
+    })
+}
+
+/// Namespaces that clone3 makes. The cgroup namespace is made inside, once the cgroup is joined.
+const CLONED: &[(NamespaceType, i32)] = &[
+    (NamespaceType::User, libc::CLONE_NEWUSER),
+    (NamespaceType::Mount, libc::CLONE_NEWNS),
+    (NamespaceType::Network, libc::CLONE_NEWNET),
+    (NamespaceType::Ipc, libc::CLONE_NEWIPC),
+    (NamespaceType::Uts, libc::CLONE_NEWUTS),
+    (NamespaceType::Pid, libc::CLONE_NEWPID),
+];
+
+const CLONE_NEWTIME: i32 = 0x80;
+
+/// Joins what must be joined before the child is made, and returns how to come back: PID and time
+/// namespaces, which change only our children, and all others when a new user namespace would lack the right to.
+fn join_ours(config: &Config) -> Result<Vec<(OwnedFd, i32)>> {
+    let linux = &config.linux;
+    let new_user = is_new(linux.namespace(NamespaceType::User));
+    let open = |path: &str| {
+        File::open(path)
+            .map(OwnedFd::from)
+            .with_context(|| format!("linux.namespaces: open {path}"))
+    };
+    let mut back = Vec::new();
+    let early = [
+        (NamespaceType::Ipc, libc::CLONE_NEWIPC, "ipc"),
+        (NamespaceType::Uts, libc::CLONE_NEWUTS, "uts"),
+        (NamespaceType::Network, libc::CLONE_NEWNET, "net"),
+        (NamespaceType::Cgroup, libc::CLONE_NEWCGROUP, "cgroup"),
+        (NamespaceType::Pid, libc::CLONE_NEWPID, "pid"),
+        (NamespaceType::Time, CLONE_NEWTIME, "time"),
+    ];
+    for (kind, flag, file) in early {
+        let Some(path) = linux
+            .namespace(kind)
+            .and_then(|namespace| namespace.path.as_deref())
+        else {
+            continue;
+        };
+        if !new_user && !matches!(kind, NamespaceType::Pid | NamespaceType::Time) {
+            continue;
+        }
+        let target = open(path)?;
+        back.push((open(&format!("/proc/self/ns/{file}"))?, flag));
+        spawn::setns(target.as_fd(), flag)
+            .with_context(|| format!("linux.namespaces: {}: setns {path}", kind.name()))?;
+    }
+    if is_new(linux.namespace(NamespaceType::Time)) {
+        back.push((open("/proc/self/ns/time")?, CLONE_NEWTIME));
+        spawn::unshare(CLONE_NEWTIME).context("linux.namespaces: time: unshare")?;
+        let line = |(clock, offset): (&oci::Clock, &oci::TimeOffset)| {
+            format!("{} {} {}\n", clock.name(), offset.secs, offset.nanosecs)
+        };
+        let offsets: String = linux.time_offsets.iter().map(line).collect();
+        if !offsets.is_empty() {
+            fs::write("/proc/self/timens_offsets", offsets)
+                .context("linux.timeOffsets: write /proc/self/timens_offsets")?;
+        }
+    }
+    Ok(back)
+}
+
+/// The maps of an idmapped mount: its own, or the container's.
+fn id_maps<'a>(
+    mount: &'a oci::Mount,
+    config: &'a Config,
+) -> (&'a [oci::IdMapping], &'a [oci::IdMapping]) {
+    if mount.uid_mappings.is_empty() {
+        (&config.linux.uid_mappings, &config.linux.gid_mappings)
+    } else {
+        (&mount.uid_mappings, &mount.gid_mappings)
+    }
+}
+
+/// Where the terminal's master goes: to the console socket; or, over a pair, to us.
+fn console(config: &Config, options: &Options) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
+    if !config
+        .process
+        .as_ref()
+        .is_some_and(|process| process.terminal)
+    {
+        return Ok((None, None));
+    }
+    console_socket(options.console_socket.as_deref())
+}
+
+/// The two ends that [`console`] gives, for a socket's path or none.
+pub(super) fn console_socket(path: Option<&Path>) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
+    match path {
+        Some(path) => {
+            let socket = socket::connect_stream(path)
+                .with_context(|| format!("--console-socket: dial {}", path.display()))?;
+            Ok((None, Some(socket)))
+        }
+        None => {
+            let (ours, theirs) = socket::pair().context("socketpair")?;
+            Ok((Some(ours), Some(theirs)))
+        }
+    }
+}
+
+/// Follows the stub through its stages, until it waits for `start` or executes the program.
+fn follow(
+    program: &Program,
+    config: &Config,
+    record: &Record,
+    report: BorrowedFd<'_>,
+    signals: BorrowedFd<'_>,
+) -> Result<()> {
+    let waits = program.handles.contains(&Handle::StartListener);
+    loop {
+        let Some(message) = next_message(report, signals)? else {
+            return match waits {
+                true => Err(ended_early(record)),
+                false => Ok(()),
+            };
+        };
+        match message {
+            Message {
+                kind: Message::FAILED,
+                ..
+            } => {
+                return Err(
+                    program::explain(program, message).wrap("unable to start container process")
+                );
+            }
+            Message {
+                op: stage::MAPS, ..
+            } => {
+                identity::write_maps(
+                    record.pid,
+                    &config.linux.uid_mappings,
+                    &config.linux.gid_mappings,
+                )?;
+                socket::send(report, b"g").context("container init")?;
+            }
+            Message {
+                op: stage::RUNTIME_HOOKS,
+                ..
+            } => {
+                let state = record.state(Status::Creating);
+                hooks::run_all("prestart", &config.hooks.prestart, &state)?;
+                hooks::run_all("createRuntime", &config.hooks.create_runtime, &state)?;
+                socket::send(report, b"g").context("container init")?;
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn ended_early(record: &Record) -> Error {
+    let end = process::wait(record.pid).map_or_else(
+        |error| error.to_string(),
+        |status| match status {
+            137 => "killed (does linux.resources.memory.limit leave it room?)".into(),
+            status => format!("exit status {status}"),
+        },
+    );
+    Error::new(format!(
+        "unable to start container process: container init ended early: {end}"
+    ))
+}
+
+/// The stub's next message; none when it has closed its end. A signal that asks us to stop is an error.
+pub(super) fn next_message(
+    report: BorrowedFd<'_>,
+    signals: BorrowedFd<'_>,
+) -> Result<Option<Message>> {
+    loop {
+        let ready = process::poll(&[Some(report), Some(signals)], -1)?;
+        if ready[0] {
+            let mut buffer = [0; Message::SIZE];
+            let (length, _) = socket::receive(report, &mut buffer).context("container init")?;
+            if length == 0 {
+                return Ok(None);
+            }
+            return Message::from_bytes(&buffer[..length])
+                .map(Some)
+                .map_err(|_| Error::new("internal: malformed message from container init"));
+        }
+        while let Some(signal) = process::next_signal(signals) {
+            if matches!(
+                signal,
+                libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT
+            ) {
+                return Err(Error::new(format!("interrupted by signal {signal}")));
+            }
+        }
+    }
+}

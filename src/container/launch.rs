@@ -1,0 +1,98 @@
+//! From a program to a process: descriptors opened, the image sealed, one child cloned.
+
+use super::handles;
+use crate::error::{Context, Error, Result};
+use crate::program::Program;
+use crate::sys::{image, spawn};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The stub's ELF image, as build.rs made it.
+pub const STUB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init-stub"));
+
+/// How the child is made.
+#[derive(Default)]
+pub struct Launch<'a> {
+    /// `CLONE_NEW*` flags.
+    pub namespaces: u64,
+    /// The cgroup v2 to start in.
+    pub cgroup: Option<BorrowedFd<'a>>,
+    /// The child gets a time namespace that is not ours.
+    pub own_time: bool,
+}
+
+/// Starts the stub on the program, with the handles opened as these descriptors.
+pub fn launch(
+    program: &Program,
+    descriptors: Vec<OwnedFd>,
+    launch: &Launch<'_>,
+) -> Result<spawn::Child> {
+    let code = program.encode(&handles::numbers(&descriptors));
+    let image = image::sealed(&image_with(&code, program.scratch_bytes())?)?;
+    spawn::spawn(&spawn::Spawn {
+        image: image.as_fd(),
+        namespaces: launch.namespaces,
+        cgroup: launch.cgroup,
+        share_memory: !launch.own_time,
+    })
+    .context("clone3")
+}
+
+/// A copy of the stub whose last segment is the program, with zeroed memory behind it.
+fn image_with(program: &[u8], scratch_bytes: usize) -> Result<Vec<u8>> {
+    let segment = last_segment(STUB)
+        .ok_or_else(|| Error::new("internal: the stub has no program segment"))?;
+    let mut image = Vec::with_capacity(segment.offset + program.len());
+    image.extend_from_slice(&STUB[..segment.offset.min(STUB.len())]);
+    image.resize(segment.offset, 0);
+    image.extend_from_slice(program);
+    put(&mut image, segment.file_size_at, program.len());
+    put(
+        &mut image,
+        segment.memory_size_at,
+        program.len() + scratch_bytes,
+    );
+    Ok(image)
+}
+
+struct Segment {
+    offset: usize,
+    file_size_at: usize,
+    memory_size_at: usize,
+}
+
+/// Finds the last `PT_LOAD` program header: elf(5).
+fn last_segment(elf: &[u8]) -> Option<Segment> {
+    const WIDE: bool = size_of::<usize>() == 8;
+    const PT_LOAD: u32 = 1;
+    let (headers_at, entry_size_at, count_at) = if WIDE { (32, 54, 56) } else { (28, 42, 44) };
+    let (offset, file_size, memory_size) = if WIDE { (8, 32, 40) } else { (4, 16, 20) };
+    let start = word(elf, headers_at)?;
+    let size = usize::from(half(elf, entry_size_at)?);
+    let count = usize::from(half(elf, count_at)?);
+    let headers = (0..count).map(|index| start + index * size);
+    let header = headers
+        .filter(|&at| {
+            elf.get(at..at + 4)
+                .is_some_and(|kind| kind == PT_LOAD.to_ne_bytes())
+        })
+        .last()?;
+    Some(Segment {
+        offset: word(elf, header + offset)?,
+        file_size_at: header + file_size,
+        memory_size_at: header + memory_size,
+    })
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<usize> {
+    Some(usize::from_ne_bytes(
+        bytes.get(at..at + size_of::<usize>())?.try_into().ok()?,
+    ))
+}
+
+fn put(bytes: &mut [u8], at: usize, value: usize) {
+    bytes[at..at + size_of::<usize>()].copy_from_slice(&value.to_ne_bytes());
+}

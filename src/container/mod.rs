@@ -1,0 +1,17 @@
+//! The life cycle of containers, and the store of their states.
+
+mod create;
+mod exec;
+mod foreground;
+mod handles;
+mod hooks;
+mod identity;
+mod launch;
+mod life;
+mod store;
+
+pub use create::{Created, Options, create, plan};
+pub use exec::{Exec, exec};
+pub use foreground::{Terminal, wait};
+pub use life::{delete, kill, remove, start};
+pub use store::{Record, Store};

@@ -1,0 +1,258 @@
+//! The state directory: a directory for each container, in which `state.json` says all that later commands
+//! must know, `config.json` is the configuration as it was at create, and `start.sock` is there until `start`.
+
+use crate::cgroup::Cgroup;
+use crate::error::{Context, Error, Result};
+use crate::oci::{self, Config, Hook, State, Status};
+use crate::sys;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The version of `state.json`. A record of another version is refused, never guessed at.
+const FORMAT: u32 = 1;
+
+/// The name of the socket that exists from `create` to `start`.
+pub const START_SOCKET: &str = "start.sock";
+
+/// The containers of one `--root`.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// The directory that holds theirs.
+    pub root: PathBuf,
+}
+
+/// What is kept of a container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    format: u32,
+    /// Of the configuration.
+    pub oci_version: String,
+    /// The container's id.
+    pub id: String,
+    /// Of the first process, as the host sees it.
+    pub pid: i32,
+    /// When that process started, in clock ticks since boot: tells it from another that got its pid.
+    pub start_time: u64,
+    /// When the container was made: RFC 3339, UTC.
+    pub created: String,
+    /// The bundle, as an absolute path.
+    pub bundle: PathBuf,
+    /// The rootfs, as an absolute path.
+    pub rootfs: PathBuf,
+    /// Of the configuration.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// The cgroup.
+    pub cgroup: Cgroup,
+    /// Hooks that are yet to be run.
+    #[serde(default)]
+    pub poststart: Vec<Hook>,
+    /// See `poststart`.
+    #[serde(default)]
+    pub poststop: Vec<Hook>,
+    /// The first process has a PID namespace of its own: nothing of the container outlives it.
+    pub own_pid_namespace: bool,
+    /// The name of the program, for messages.
+    #[serde(default)]
+    pub program: String,
+    /// The user who made the container.
+    pub owner: u32,
+}
+
+impl Record {
+    /// A record of a container whose process is yet to be started.
+    pub fn new(id: &str, config: &Config, bundle: &Path, rootfs: &Path, cgroup: Cgroup) -> Record {
+        let pid_namespace = config.linux.namespace(oci::NamespaceType::Pid);
+        Record {
+            format: FORMAT,
+            oci_version: config.oci_version.clone(),
+            id: id.to_string(),
+            pid: 0,
+            start_time: 0,
+            created: crate::log::now(),
+            bundle: bundle.to_path_buf(),
+            rootfs: rootfs.to_path_buf(),
+            annotations: config.annotations.clone(),
+            cgroup,
+            poststart: config.hooks.poststart.clone(),
+            poststop: config.hooks.poststop.clone(),
+            own_pid_namespace: crate::program::is_new(pid_namespace),
+            program: config
+                .process
+                .as_ref()
+                .and_then(|process| process.args.first().cloned())
+                .unwrap_or_default(),
+            owner: sys::process::euid(),
+        }
+    }
+
+    /// The state document of the spec.
+    pub fn state(&self, status: Status) -> State {
+        State {
+            oci_version: oci::VERSION.to_string(),
+            id: self.id.clone(),
+            status,
+            pid: if status == Status::Stopped {
+                0
+            } else {
+                self.pid
+            },
+            bundle: self.bundle.to_string_lossy().into_owned(),
+            annotations: self.annotations.clone(),
+        }
+    }
+
+    /// Whether the first process is still the one that was started, and has not ended.
+    pub fn is_alive(&self) -> bool {
+        self.pid > 0
+            && matches!(stat(self.pid), Some((state, start)) if start == self.start_time && !"ZX".contains(state))
+    }
+}
+
+/// The state letter and the start time of a process: fields 3 and 22 of `/proc/PID/stat`, proc_pid_stat(5).
+pub fn stat(pid: i32) -> Option<(char, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field may hold anything, spaces and parentheses too.
+    let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+impl Store {
+    /// The directory of a container.
+    pub fn directory(&self, id: &str) -> PathBuf {
+        self.root.join(id)
+    }
+
+    /// Makes a container's directory: this is the lock on its id.
+    pub fn claim(&self, id: &str) -> Result<PathBuf> {
+        let directory = self.directory(id);
+        let mut builder = fs::DirBuilder::new();
+        builder.mode(0o711);
+        match builder.create(&directory) {
+            Ok(()) => return Ok(directory),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::new("container with given ID already exists"));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("mkdir {}", directory.display()));
+            }
+        }
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.root)
+            .with_context(|| format!("mkdir {}", self.root.display()))?;
+        builder
+            .create(&directory)
+            .with_context(|| format!("mkdir {}", directory.display()))?;
+        Ok(directory)
+    }
+
+    /// Writes a container's record so that a reader sees the old one or the new one, whole.
+    pub fn save(&self, record: &Record) -> Result<()> {
+        let json = serde_json::to_vec(record)
+            .map_err(|error| Error::new(format!("state.json: {error}")))?;
+        let directory = self.directory(&record.id);
+        write_atomically(&directory.join("state.json"), &json, 0o600)
+    }
+
+    /// A container's record.
+    pub fn load(&self, id: &str) -> Result<Record> {
+        crate::check::id(id)?;
+        let path = self.directory(id).join("state.json");
+        let text = match fs::read(&path) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
+                return Err(Error::new("container does not exist"));
+            }
+            result => result.with_context(|| format!("open {}", path.display()))?,
+        };
+        let record: Record = serde_json::from_slice(&text)
+            .map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+        if record.format != FORMAT {
+            return Err(Error::new(format!(
+                "{}: format {} is not that of this version of coracle, {FORMAT}",
+                path.display(),
+                record.format
+            )));
+        }
+        Ok(record)
+    }
+
+    /// The configuration as it was when the container was made.
+    pub fn config(&self, id: &str) -> Result<Config> {
+        let path = self.directory(id).join("config.json");
+        let text = fs::read(&path).with_context(|| format!("open {}", path.display()))?;
+        oci::parse(&text, "config.json")
+    }
+
+    /// What a container is doing.
+    pub fn status(&self, record: &Record) -> Status {
+        if !record.is_alive() {
+            return Status::Stopped;
+        }
+        if record.cgroup.frozen().unwrap_or(false) {
+            return Status::Paused;
+        }
+        if self.directory(&record.id).join(START_SOCKET).exists() {
+            Status::Created
+        } else {
+            Status::Running
+        }
+    }
+
+    /// The ids of all containers, sorted.
+    pub fn ids(&self) -> Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.root) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            result => result.with_context(|| format!("open {}", self.root.display()))?,
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut ids: Vec<String> = names
+            .filter(|name| self.directory(name).join("state.json").exists())
+            .collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Whether the store is there at all and belongs to somebody else.
+    pub fn owner(&self, id: &str) -> Option<u32> {
+        fs::metadata(self.directory(id))
+            .ok()
+            .map(|metadata| metadata.uid())
+    }
+}
+
+/// Writes a file beside its place and moves it there.
+pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    let temporary = path.with_file_name(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&temporary)?;
+        std::io::Write::write_all(&mut file, contents)?;
+        fs::rename(&temporary, path)
+    };
+    write().with_context(|| format!("open {}", path.display()))
+}
+
+/// A container's directory while it is being made.
+pub(super) fn remove_directory(directory: &Path) -> Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", directory.display()))
+        }
+        _ => Ok(()),
+    }
+}
