@@ -1,12 +1,16 @@
 //! Coracle, an OCI container runtime: argv → command → exit status.
 
-#[allow(dead_code, unused_imports)]
+mod cgroup;
 mod check;
+mod cli;
+mod container;
 mod error;
-#[allow(dead_code, unused_imports)]
+mod log;
 mod oci;
-
-#[allow(dead_code)]
 mod program;
+mod sys;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    sys::ensure_stdio();
+    cli::run(std::env::args_os().skip(1)).into()
+}

@@ -1,0 +1,142 @@
+//! The commands, each from its flags to what it does.
+
+use super::parse::Matches;
+use super::{Global, kill, list, print, spec};
+use crate::container::{self, Options, Terminal};
+use crate::error::{Context, Error, Result};
+use crate::oci::Status;
+use crate::sys::process;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Runs the command of that name; returns its exit status.
+pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
+    match name {
+        "create" => create(global, matches),
+        "run" => run_container(global, matches),
+        "exec" => exec(global, matches),
+        "start" => container::start(&global.store, matches.argument(0)?).map(|()| 0),
+        "state" => list::state(global, matches.argument(0)?),
+        "list" => list::list(global, matches),
+        "kill" => kill::kill(global, matches),
+        "delete" => delete(global, matches),
+        "pause" => freeze(global, matches.argument(0)?, true),
+        "resume" => freeze(global, matches.argument(0)?, false),
+        "plan" => print(&container::plan(&options(global, matches)?)?).map(|()| 0),
+        "spec" => spec::spec(matches),
+        other => Err(Error::new(format!("internal: no command {other}"))),
+    }
+}
+
+fn options(global: &Global, matches: &Matches) -> Result<Options> {
+    if global.systemd_cgroup {
+        return Err(Error::new(
+            "--systemd-cgroup: not supported yet: leave it out to use cgroupfs",
+        ));
+    }
+    let id = if matches.arguments.is_empty() {
+        ""
+    } else {
+        matches.argument(0)?
+    };
+    Ok(Options {
+        id: id.to_string(),
+        bundle: matches.path("bundle").unwrap_or_else(|| ".".into()),
+        config: matches.path("config"),
+        pid_file: matches.path("pid-file"),
+        console_socket: matches.path("console-socket"),
+        pidfd_socket: matches.path("pidfd-socket"),
+        no_pivot: matches.flag("no-pivot"),
+        no_new_keyring: matches.flag("no-new-keyring"),
+        preserve_fds: matches.number("preserve-fds")?,
+        await_start: false,
+        detach: matches.flag("detach"),
+        rootless: global.rootless,
+    })
+}
+
+fn create(global: &Global, matches: &Matches) -> Result<u8> {
+    let options = Options {
+        await_start: true,
+        ..options(global, matches)?
+    };
+    let signals = process::signalfd()?;
+    container::create(&global.store, &options, signals.as_fd())?;
+    Ok(0)
+}
+
+fn run_container(global: &Global, matches: &Matches) -> Result<u8> {
+    let options = options(global, matches)?;
+    let signals = process::signalfd()?;
+    if !options.detach && !matches.flag("no-subreaper") {
+        process::become_subreaper()?;
+    }
+    let created = container::create(&global.store, &options, signals.as_fd())?;
+    if options.detach {
+        return Ok(0);
+    }
+    let status = foreground(&created.child, signals, created.console)?;
+    if !matches.flag("keep") {
+        container::remove(&global.store, &created.record)?;
+    }
+    Ok(status)
+}
+
+fn foreground(
+    child: &crate::sys::spawn::Child,
+    signals: OwnedFd,
+    console: Option<OwnedFd>,
+) -> Result<u8> {
+    let terminal = console.map(Terminal::new).transpose()?;
+    container::wait(child, signals.as_fd(), terminal)
+}
+
+fn exec(global: &Global, matches: &Matches) -> Result<u8> {
+    let exec = container::Exec {
+        id: matches.argument(0)?.to_string(),
+        process: matches.path("process"),
+        arguments: matches.arguments[1..]
+            .iter()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect(),
+        cwd: matches
+            .value("cwd")
+            .map(|cwd| cwd.to_string_lossy().into_owned()),
+        env: matches.values("env"),
+        terminal: matches.flag("tty"),
+        user: matches
+            .value("user")
+            .map(|user| user.to_string_lossy().into_owned()),
+        additional_gids: matches.values("additional-gids"),
+        capabilities: matches.values("cap"),
+        no_new_privileges: matches.flag("no-new-privs"),
+        console_socket: matches.path("console-socket"),
+        pid_file: matches.path("pid-file"),
+        preserve_fds: matches.number("preserve-fds")?,
+        detach: matches.flag("detach"),
+        ignore_paused: matches.flag("ignore-paused"),
+    };
+    let signals = process::signalfd()?;
+    let (child, console) = container::exec(&global.store, &exec, signals.as_fd())?;
+    if exec.detach {
+        return Ok(0);
+    }
+    foreground(&child, signals, console)
+}
+
+fn delete(global: &Global, matches: &Matches) -> Result<u8> {
+    container::delete(&global.store, matches.argument(0)?, matches.flag("force"))?;
+    Ok(0)
+}
+
+fn freeze(global: &Global, id: &str, frozen: bool) -> Result<u8> {
+    let record = global.store.load(id)?;
+    match (global.store.status(&record), frozen) {
+        (Status::Running | Status::Created, true) => {
+            record.cgroup.freeze().context("unable to freeze")?
+        }
+        (Status::Paused, false) => record.cgroup.thaw().context("unable to thaw")?,
+        (_, true) => return Err(Error::new("container not running")),
+        (_, false) => return Err(Error::new("container not paused")),
+    }
+    Ok(0)
+}

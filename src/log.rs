@@ -1,0 +1,101 @@
+//! Messages to the user and to the engine: runc's log formats, which are logrus's.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use crate::error::{Context, Result};
+
+struct Log {
+    file: Option<File>,
+    json: bool,
+    debug: bool,
+}
+
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// Opens the log, once, before anything is said.
+pub fn init(path: Option<&Path>, json: bool, debug: bool) -> Result<()> {
+    let file = match path {
+        Some(path) => {
+            let file = File::options().append(true).create(true).open(path);
+            Some(file.with_context(|| format!("--log: open {}", path.display()))?)
+        }
+        None => None,
+    };
+    let _ = LOG.set(Log { file, json, debug });
+    Ok(())
+}
+
+/// What only `--debug` shows.
+pub fn debug(message: &str) {
+    if LOG.get().is_some_and(|log| log.debug) {
+        write("debug", message);
+    }
+}
+
+/// What went another way than asked for, without being an error.
+pub fn warn(message: &str) {
+    write("warning", message);
+}
+
+/// What ends the command. It goes to standard error too when the log is a file.
+pub fn error(message: &str) {
+    write("error", message);
+    if LOG.get().is_some_and(|log| log.file.is_some()) {
+        let _ = writeln!(std::io::stderr(), "{message}");
+    }
+}
+
+fn write(level: &str, message: &str) {
+    let log = LOG.get();
+    let quoted = serde_json::Value::from(message).to_string();
+    let line = match log.is_some_and(|log| log.json) {
+        true => format!(
+            "{{\"level\":\"{level}\",\"msg\":{quoted},\"time\":\"{}\"}}\n",
+            now()
+        ),
+        false => format!("time=\"{}\" level={level} msg={quoted}\n", now()),
+    };
+    // Nobody can be told that this failed.
+    let _ = match log.and_then(|log| log.file.as_ref()) {
+        Some(mut file) => file.write_all(line.as_bytes()),
+        None => std::io::stderr().write_all(line.as_bytes()),
+    };
+}
+
+/// The time as RFC 3339 has it, UTC, to the second.
+pub fn now() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    rfc3339(since.map_or(0, |since| since.as_secs()))
+}
+
+fn rfc3339(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // The civil calendar counted from March of year 0, in eras of 400 years.
+    let day = days + 719_468;
+    let (era, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (date, month) = (
+        day - (153 * month + 2) / 5 + 1,
+        if month < 10 { month + 3 } else { month - 9 },
+    );
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rfc3339;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(rfc3339(1_767_225_599), "2025-12-31T23:59:59Z");
+    }
+}
