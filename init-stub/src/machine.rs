@@ -97,6 +97,12 @@ impl Machine {
         self.root = Some(root);
     }
 
+    /// Lets go of the rootfs and of what was to be mounted: from here on nothing of them is needed.
+    pub fn forget_root(&mut self) {
+        self.root = None;
+        self.tree = None;
+    }
+
     /// Puts a mount into the tree register.
     pub fn set_tree(&mut self, tree: Fd) {
         self.tree = Some(tree);

@@ -8,6 +8,8 @@
 mod machine;
 mod ops;
 mod sys;
+// Each side uses its half.
+#[allow(dead_code)]
 mod wire;
 
 use machine::{Failure, Machine};

@@ -32,78 +32,72 @@ pub struct Directory {
     pub controllers: Vec<String>,
     /// As an absolute path.
     pub path: PathBuf,
+    /// Where the hierarchy is mounted.
+    pub mountpoint: PathBuf,
     /// From the hierarchy's root.
     pub cgroup: String,
 }
 
 impl Cgroup {
-    /// Makes the cgroup and sets its limits. An existing cgroup without processes is used as it is. With
-    /// `optional`, what may not be made is done without. On an error, what was made is removed.
-    pub fn create(
-        layout: &Layout,
-        cgroups_path: Option<&str>,
-        id: &str,
-        resources: Option<&Resources>,
-        optional: bool,
-    ) -> Result<Cgroup> {
-        let mut made = Cgroup {
-            unified: layout.unified,
-            directories: Vec::new(),
-        };
-        let result = made
-            .make(layout, cgroups_path, id, optional)
-            .and_then(|()| match resources {
-                Some(resources) if !made.directories.is_empty() => made.apply(resources),
-                _ => Ok(()),
-            });
-        match result {
-            Ok(()) => Ok(made),
-            Err(error) => {
-                let _ = made.delete();
-                Err(error)
+    /// Where a container's cgroup will be, before it is made.
+    pub fn plan(layout: &Layout, cgroups_path: Option<&str>, id: &str) -> Cgroup {
+        let directory = |hierarchy: &layout::Hierarchy| {
+            let cgroup = layout::resolve(&hierarchy.own, cgroups_path, id, layout.unified);
+            Directory {
+                controllers: hierarchy.controllers.clone(),
+                path: hierarchy.mountpoint.join(cgroup.trim_start_matches('/')),
+                mountpoint: hierarchy.mountpoint.clone(),
+                cgroup,
             }
+        };
+        let directories = layout.hierarchies.iter().map(directory).collect();
+        Cgroup {
+            unified: layout.unified,
+            directories,
         }
     }
 
-    fn make(
-        &mut self,
-        layout: &Layout,
-        cgroups_path: Option<&str>,
-        id: &str,
-        optional: bool,
-    ) -> Result<()> {
-        for hierarchy in &layout.hierarchies {
-            let cgroup = layout::resolve(&hierarchy.own, cgroups_path, id, layout.unified);
-            let path = hierarchy.mountpoint.join(cgroup.trim_start_matches('/'));
-            match make_path(&hierarchy.mountpoint, &path, layout.unified) {
-                Ok(()) => {}
-                Err(error)
-                    if optional
-                        && matches!(
-                            error.kind(),
-                            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-                        ) =>
-                {
-                    continue;
-                }
-                Err(error) => {
-                    return Err(error)
-                        .with_context(|| format!("linux.cgroupsPath: mkdir {}", path.display()));
-                }
+    /// Makes the cgroup and sets its limits. With `optional`, what may not be made is done without. On an error,
+    /// what was made is removed.
+    pub fn make(&mut self, resources: Option<&Resources>, optional: bool) -> Result<()> {
+        let mut made = 0;
+        let result = self
+            .make_directories(optional, &mut made)
+            .and_then(|()| match resources {
+                Some(resources) if !self.directories.is_empty() => self.apply(resources),
+                _ => Ok(()),
+            });
+        if result.is_err() {
+            self.directories.truncate(made);
+            let _ = self.delete();
+        }
+        result
+    }
+
+    fn make_directories(&mut self, optional: bool, made: &mut usize) -> Result<()> {
+        let denied = |error: &std::io::Error| {
+            matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            )
+        };
+        let planned = std::mem::take(&mut self.directories);
+        for directory in planned {
+            let path = &directory.path;
+            match make_path(&directory.mountpoint, path, self.unified) {
+                Err(error) if optional && denied(&error) => continue,
+                result => result
+                    .with_context(|| format!("linux.cgroupsPath: mkdir {}", path.display()))?,
             }
-            if hierarchy
+            if directory
                 .controllers
                 .iter()
                 .any(|controller| controller == "cpuset")
             {
-                v1::inherit_cpuset(&hierarchy.mountpoint, &path)?;
+                v1::inherit_cpuset(&directory.mountpoint, path)?;
             }
-            let controllers = hierarchy.controllers.clone();
-            self.directories.push(Directory {
-                controllers,
-                path,
-                cgroup,
-            });
+            self.directories.push(directory);
+            *made = self.directories.len();
         }
         Ok(())
     }
@@ -155,31 +149,26 @@ impl Cgroup {
     }
 
     /// The v1 hierarchies, for a container that mounts them.
-    pub fn v1_mounts(&self, layout: &Layout) -> Vec<V1Mount> {
+    pub fn v1_mounts(&self) -> Vec<V1Mount> {
         if self.unified {
             return Vec::new();
         }
         let mount = |directory: &Directory| {
-            let hierarchy = layout
-                .hierarchies
-                .iter()
-                .find(|known| known.controllers == directory.controllers)?;
-            let named = directory
-                .controllers
-                .iter()
-                .any(|controller| controller.starts_with("name="));
             let mut options = directory.controllers.clone();
-            if named {
+            if options
+                .iter()
+                .any(|controller| controller.starts_with("name="))
+            {
                 options.insert(0, "none".into());
             }
             Some(V1Mount {
-                name: hierarchy
+                name: directory
                     .mountpoint
                     .file_name()?
                     .to_string_lossy()
                     .into_owned(),
                 options,
-                mountpoint: hierarchy.mountpoint.clone(),
+                mountpoint: directory.mountpoint.clone(),
                 cgroup: directory.cgroup.clone(),
             })
         };

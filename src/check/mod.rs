@@ -14,7 +14,7 @@ mod sysctl;
 mod version;
 
 pub use id::id;
-pub use list::{MAX_ID, list};
+pub use list::list;
 pub use process::process;
 pub use resources::resources;
 pub use sysctl::sysctl_path;

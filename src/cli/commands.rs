@@ -111,6 +111,7 @@ fn exec(global: &Global, matches: &Matches) -> Result<u8> {
         no_new_privileges: matches.flag("no-new-privs"),
         console_socket: matches.path("console-socket"),
         pid_file: matches.path("pid-file"),
+        pidfd_socket: matches.path("pidfd-socket"),
         preserve_fds: matches.number("preserve-fds")?,
         detach: matches.flag("detach"),
         ignore_paused: matches.flag("ignore-paused"),

@@ -115,6 +115,11 @@ fn global(matches: &Matches) -> Result<Global> {
         _ => !root,
     };
     let root = match (matches.path("root"), std::env::var_os("XDG_RUNTIME_DIR")) {
+        (Some(path), _) if path == std::path::Path::new("/") => {
+            return Err(Error::new(
+                "--root: / cannot hold states: use a directory of its own",
+            ));
+        }
         (Some(path), _) => std::path::absolute(&path).unwrap_or(path),
         (None, Some(runtime)) if !root && !runtime.is_empty() => {
             PathBuf::from(runtime).join("coracle")

@@ -87,7 +87,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation> {
         }
         take(&argument, GLOBAL, &mut arguments, &mut global)?;
     }
-    let Some(name) = arguments.next() else {
+    let Some(name) = arguments.next().filter(|name| name != "help") else {
         return Ok(Invocation {
             global,
             command: None,

@@ -9,7 +9,7 @@ use crate::error::{Context, Error, Result};
 use crate::oci::{self, Config, NamespaceType, Status};
 use crate::program::wire::{Message, stage};
 use crate::program::{self, Facts, Handle, Program, is_new};
-use crate::sys::{self, process, socket, spawn};
+use crate::sys::{process, socket, spawn};
 use crate::{check, log};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -61,7 +61,7 @@ fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
         .clone()
         .unwrap_or_else(|| options.bundle.join("config.json"));
     let text = match fs::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && options.bundle.is_dir() => {
             return Err(Error::new(format!(
                 "JSON specification file {} not found",
                 path.display()
@@ -71,6 +71,11 @@ fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
     };
     let config: Config = oci::parse(&text, "config.json")?;
     check::config(&config)?;
+    if config.process.is_none() {
+        return Err(Error::new(
+            "process: property must not be empty: say what the container runs",
+        ));
+    }
     Ok((text, config))
 }
 
@@ -98,13 +103,25 @@ fn facts(config: &Config, options: &Options, bundle: &Path) -> Facts {
         bundle: bundle.to_path_buf(),
         bounding: process::permitted_capabilities(),
         unprivileged: process::euid() != 0,
+        window: window(config, options),
         await_start: options.await_start,
-        console_socket: options.console_socket.clone(),
         no_pivot: options.no_pivot,
         no_new_keyring: options.no_new_keyring,
         preserve_fds: options.preserve_fds,
         ..Facts::default()
     }
+}
+
+/// The size of our own terminal, when the container's is to be copied to it.
+fn window(config: &Config, options: &Options) -> (u32, u32) {
+    let terminal = config
+        .process
+        .as_ref()
+        .is_some_and(|process| process.terminal);
+    if !terminal || options.detach || options.await_start {
+        return (0, 0);
+    }
+    crate::sys::terminal::window_size(std::io::stdin().as_fd()).unwrap_or((0, 0))
 }
 
 /// The program of a bundle's configuration in words, without touching anything.
@@ -176,13 +193,11 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
 
     let linux = &config.linux;
     let layout = Layout::detect()?;
-    let cgroup = Cgroup::create(
-        &layout,
-        linux.cgroups_path.as_deref(),
-        &options.id,
-        linux.resources.as_ref(),
-        options.rootless,
-    )?;
+    let mut cgroup = Cgroup::plan(&layout, linux.cgroups_path.as_deref(), &options.id);
+    let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup.clone());
+    // Before anything is made, so that `delete --force` finds it all should we be killed.
+    store.save(&record)?;
+    cgroup.make(linux.resources.as_ref(), options.rootless)?;
     undo.cgroup = Some(cgroup.clone());
     let tasks = cgroup.join_fds()?;
     facts.hierarchies = tasks.len();
@@ -191,20 +206,22 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         .iter()
         .any(|mount| mount.kind.as_deref() == Some("cgroup"))
     {
-        facts.v1_mounts = cgroup.v1_mounts(&layout);
+        facts.v1_mounts = cgroup.v1_mounts();
     }
     let program = program::container(&config, &facts)?;
+    log::debug(&format!("program of {} operations", program.ops().count()));
     program
         .warnings
         .iter()
         .for_each(|warning| log::warn(warning));
 
-    let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup);
+    record.cgroup = cgroup;
     let started = start_stub(&program, &config, &directory, tasks, options, &record)?;
     undo.child = Some((
         started.child.pid,
         started.child.pidfd.try_clone().context("dup")?,
     ));
+    log::debug(&format!("container init has pid {}", started.child.pid));
     record.pid = started.child.pid;
     record.start_time = store::stat(record.pid).map_or(0, |(_, start)| start);
     store.save(&record)?;
@@ -213,6 +230,9 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     if let Some(path) = &options.pid_file {
         store::write_atomically(path, record.pid.to_string().as_bytes(), 0o644)
             .context("--pid-file")?;
+    }
+    if let Some(path) = &options.pidfd_socket {
+        send_pidfd(path, started.child.pidfd.as_fd())?;
     }
     let console = match started.console {
         Some(socket) => socket::receive(socket.as_fd(), &mut [0; 64])?.1,
@@ -246,6 +266,13 @@ fn check_terminal(config: &Config, options: &Options) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// `--pidfd-socket`: the process's pidfd, for whoever listens there.
+pub(super) fn send_pidfd(path: &Path, pidfd: BorrowedFd<'_>) -> Result<()> {
+    let what = || format!("--pidfd-socket: dial {}", path.display());
+    let socket = socket::connect_stream(path).with_context(what)?;
+    socket::send_descriptor(socket.as_fd(), b"pidfd", pidfd).with_context(what)
 }
 
 /// Poststart hooks: a failing one stops the container, as the spec says.
@@ -310,8 +337,11 @@ fn start_stub(
     }
     let joined = join_ours(config)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();
+    let maps = |pid| identity::write_maps(pid, &linux.uid_mappings, &linux.gid_mappings);
+    let write_maps: &dyn Fn(i32) -> Result<()> = &maps;
     let how = Launch {
         namespaces,
+        write_maps: is_new(linux.namespace(NamespaceType::User)).then_some(write_maps),
         cgroup: cgroup.as_ref().map(AsFd::as_fd),
         own_time,
     };
@@ -450,16 +480,6 @@ fn follow(
                 return Err(
                     program::explain(program, message).wrap("unable to start container process")
                 );
-            }
-            Message {
-                op: stage::MAPS, ..
-            } => {
-                identity::write_maps(
-                    record.pid,
-                    &config.linux.uid_mappings,
-                    &config.linux.gid_mappings,
-                )?;
-                socket::send(report, b"g").context("container init")?;
             }
             Message {
                 op: stage::RUNTIME_HOOKS,

@@ -38,6 +38,8 @@ pub struct Exec {
     pub no_new_privileges: bool,
     /// `--console-socket`.
     pub console_socket: Option<PathBuf>,
+    /// `--pidfd-socket`.
+    pub pidfd_socket: Option<PathBuf>,
     /// `--pid-file`.
     pub pid_file: Option<PathBuf>,
     /// `--preserve-fds`.
@@ -198,6 +200,9 @@ fn start(
         let _ = process::signal(child.pidfd.as_fd(), libc::SIGKILL);
         let _ = process::wait(child.pid);
         return Err(error);
+    }
+    if let Some(path) = &options.pidfd_socket {
+        super::create::send_pidfd(path, child.pidfd.as_fd())?;
     }
     let master = match ours {
         Some(socket) => socket::receive(socket.as_fd(), &mut [0; 64])?.1,

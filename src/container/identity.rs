@@ -70,17 +70,17 @@ fn helper(program: &str, allowed: &str, pid: i32, map: &[IdMapping]) -> Result<(
 /// A user namespace that has these maps, for idmapped mounts: made by a child that lives only until it is opened.
 pub fn namespace_with_maps(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd> {
     let (ours, theirs) = sys::socket::pair().context("socketpair")?;
+    let maps = |pid| write_maps(pid, uids, gids);
     let launch = Launch {
         namespaces: libc::CLONE_NEWUSER as u64,
+        write_maps: Some(&maps),
         ..Launch::default()
     };
     let child = super::launch::launch(&crate::program::waiter(), vec![theirs], &launch)?;
-    let namespace = write_maps(child.pid, uids, gids).and_then(|()| {
-        let path = format!("/proc/{}/ns/user", child.pid);
-        File::open(&path)
-            .map(OwnedFd::from)
-            .with_context(|| format!("open {path}"))
-    });
+    let path = format!("/proc/{}/ns/user", child.pid);
+    let namespace = File::open(&path)
+        .map(OwnedFd::from)
+        .with_context(|| format!("open {path}"));
     // The child ends when its socket is closed.
     drop(ours);
     sys::process::wait(child.pid)?;

@@ -16,6 +16,8 @@ pub struct Launch<'a> {
     pub namespaces: u64,
     /// The cgroup v2 to start in.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// Writes the maps of the child's new user namespace, given its pid.
+    pub write_maps: Option<&'a dyn Fn(i32) -> Result<()>>,
     /// The child gets a time namespace that is not ours.
     pub own_time: bool,
 }
@@ -32,6 +34,7 @@ pub fn launch(
         image: image.as_fd(),
         namespaces: launch.namespaces,
         cgroup: launch.cgroup,
+        write_maps: launch.write_maps,
         share_memory: !launch.own_time,
     })
     .context("clone3")
@@ -69,13 +72,11 @@ fn last_segment(elf: &[u8]) -> Option<Segment> {
     let start = word(elf, headers_at)?;
     let size = usize::from(half(elf, entry_size_at)?);
     let count = usize::from(half(elf, count_at)?);
-    let headers = (0..count).map(|index| start + index * size);
-    let header = headers
-        .filter(|&at| {
-            elf.get(at..at + 4)
-                .is_some_and(|kind| kind == PT_LOAD.to_ne_bytes())
-        })
-        .last()?;
+    let mut headers = (0..count).rev().map(|index| start + index * size);
+    let header = headers.find(|&at| {
+        elf.get(at..at + 4)
+            .is_some_and(|kind| kind == PT_LOAD.to_ne_bytes())
+    })?;
     Some(Segment {
         offset: word(elf, header + offset)?,
         file_size_at: header + file_size,

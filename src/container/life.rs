@@ -152,7 +152,8 @@ fn end(record: &Record) -> Result<()> {
 /// Removes what a stopped container has: remaining processes, cgroup, directory; then runs its poststop hooks, whose
 /// failures are logged, as the spec says.
 pub fn remove(store: &Store, record: &Record) -> Result<()> {
-    if !record.own_pid_namespace {
+    // A record without a pid was left by a command that was killed while it made the container.
+    if !record.own_pid_namespace || record.pid == 0 {
         record.cgroup.kill_all()?;
     }
     record.cgroup.delete()?;

@@ -10,7 +10,7 @@ mod launch;
 mod life;
 mod store;
 
-pub use create::{Created, Options, create, plan};
+pub use create::{Options, create, plan};
 pub use exec::{Exec, exec};
 pub use foreground::{Terminal, wait};
 pub use life::{delete, kill, remove, start};

@@ -8,7 +8,7 @@ use crate::sys;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The version of `state.json`. A record of another version is refused, never guessed at.
@@ -193,6 +193,9 @@ impl Store {
 
     /// What a container is doing.
     pub fn status(&self, record: &Record) -> Status {
+        if record.pid == 0 {
+            return Status::Creating;
+        }
         if !record.is_alive() {
             return Status::Stopped;
         }
@@ -218,13 +221,6 @@ impl Store {
             .collect();
         ids.sort();
         Ok(ids)
-    }
-
-    /// Whether the store is there at all and belongs to somebody else.
-    pub fn owner(&self, id: &str) -> Option<u32> {
-        fs::metadata(self.directory(id))
-            .ok()
-            .map(|metadata| metadata.uid())
     }
 }
 

@@ -14,17 +14,13 @@ pub struct State {
     /// Where in its life it is.
     pub status: Status,
     /// The first process, as the runtime's namespace numbers it; 0 (then not written) when there is none.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub pid: i32,
     /// The bundle's directory, as an absolute path.
     pub bundle: String,
     /// The configuration's annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-}
-
-fn is_zero(pid: &i32) -> bool {
-    *pid == 0
 }
 
 /// Where in its life a container is.

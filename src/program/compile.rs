@@ -140,13 +140,6 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
 /// Joins and makes namespaces; a user namespace first, as the rights over the others come from it.
 fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
     let user = config.linux.namespace(NamespaceType::User);
-    if new(user) {
-        // Before the process stops being dumpable: its owner may be no root, and must be able to write its maps.
-        program.push(Op::Rendezvous { stage: stage::MAPS });
-        program.push(Op::BecomeRoot {
-            keep_groups: facts.unprivileged.into(),
-        });
-    }
     program.push(Op::Undumpable {});
     for &(kind, flags) in JOINED {
         let Some(path) = config

@@ -28,6 +28,9 @@ pub fn explain(program: &Program, message: Message) -> Error {
                 printable(target)
             )
         }
+        Op::FsTree { fstype, .. } if message.call == call::FSOPEN => {
+            format!("mounts: file system type {:?}: {cause}", printable(fstype))
+        }
         Op::FsTree { .. }
         | Op::SlotTree { .. }
         | Op::PathTree { .. }

@@ -10,6 +10,8 @@ mod options;
 mod process;
 pub mod seccomp;
 mod show;
+// Each side uses its half.
+#[allow(dead_code)]
 #[path = "../../init-stub/src/wire.rs"]
 pub mod wire;
 
@@ -43,8 +45,8 @@ pub struct Facts {
     pub unprivileged: bool,
     /// Stop before the user's program until `start` comes.
     pub await_start: bool,
-    /// Give the terminal to this socket rather than to the foreground process.
-    pub console_socket: Option<PathBuf>,
+    /// Columns and rows of the terminal that the container's is copied to; 0 for none.
+    pub window: (u32, u32),
     /// `--no-pivot`.
     pub no_pivot: bool,
     /// `--no-new-keyring`.

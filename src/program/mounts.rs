@@ -72,6 +72,34 @@ pub fn finish(config: &Config, program: &mut Program) {
     }
 }
 
+/// What may be mounted below /proc: single files that tell of resources, as runc allows it. Anything else could
+/// make a process that writes there for us write elsewhere.
+const BELOW_PROC: &[&str] = &[
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/slabinfo",
+    "/proc/net/dev",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/sys/crypto/fips_enabled",
+];
+
+fn below_proc(index: usize, mount: &Mount, target: &str) -> Result<()> {
+    let procfs = mount.kind.as_deref() == Some("proc")
+        || is_bind(mount) && mount.source.as_deref() == Some("/proc");
+    let inside = target.starts_with("/proc/") && !BELOW_PROC.contains(&target);
+    if inside || target == "/proc" && !procfs {
+        return Err(Error::new(format!(
+            "mounts[{index}].destination: {target:?} cannot be mounted because it is inside /proc"
+        )));
+    }
+    Ok(())
+}
+
 fn is_bind(mount: &Mount) -> bool {
     mount.kind.as_deref() == Some("bind") || options::parse(&mount.options).bind.is_some()
 }
@@ -101,6 +129,7 @@ fn one(
             mount.destination
         ));
     }
+    below_proc(index, mount, &target)?;
     if options.remount {
         let flags = legacy_flags(&options) | options.superblock | libc::MS_REMOUNT;
         let bind = if options.bind.is_some() {

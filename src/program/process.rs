@@ -9,7 +9,7 @@ use crate::oci::*;
 /// The terminal: made inside, its master sent to whoever copies it.
 pub fn terminal(
     process: &Process,
-    _facts: &Facts,
+    facts: &Facts,
     mount: bool,
     program: &mut Program,
 ) -> Result<()> {
@@ -17,12 +17,15 @@ pub fn terminal(
         return Ok(());
     }
     let socket = program.slot(Handle::Console);
-    let size = process.console_size.as_ref();
+    let (columns, rows) = match &process.console_size {
+        Some(size) => (size.width as u32, size.height as u32),
+        None => facts.window,
+    };
     program.push(Op::Console {
         socket,
         name: "/dev/ptmx".into(),
-        columns: size.map_or(0, |size| size.width as u32),
-        rows: size.map_or(0, |size| size.height as u32),
+        columns,
+        rows,
         uid: process.user.uid,
         mount: mount.into(),
     });
@@ -353,7 +356,7 @@ fn environment(env: &[String]) -> Vec<&[u8]> {
     for entry in env {
         let length = name(entry);
         let same = |other: &&str| name(other) == length && other[..length] == entry[..length];
-        match kept.iter().position(|other| same(&other)) {
+        match kept.iter().position(same) {
             Some(index) => kept[index] = entry,
             None => kept.push(entry),
         }

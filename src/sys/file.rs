@@ -2,7 +2,7 @@
 
 use super::{c_path, check};
 use crate::error::Result;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::Path;
 
 /// Opens a directory to work in: O_PATH.
@@ -14,11 +14,6 @@ pub fn open_directory(path: &Path) -> std::io::Result<OwnedFd> {
     )
 }
 
-/// openat(2) of a file below a directory; `flags` say whether it is close-on-exec.
-pub fn open_below(directory: BorrowedFd<'_>, path: &Path, flags: i32) -> std::io::Result<OwnedFd> {
-    open(directory.as_raw_fd(), path, flags)
-}
-
 fn open(directory: i32, path: &Path, flags: i32) -> std::io::Result<OwnedFd> {
     let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
     // SAFETY: the path is a C string that outlives the call.
@@ -28,16 +23,6 @@ fn open(directory: i32, path: &Path, flags: i32) -> std::io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor is new and ours.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Writes a value to a file below a directory, in one write(2), as the files of cgroups want it.
-pub fn write_below(directory: BorrowedFd<'_>, name: &str, value: &[u8]) -> std::io::Result<()> {
-    let file = open_below(directory, Path::new(name), libc::O_WRONLY | libc::O_CLOEXEC)?;
-    // SAFETY: the buffer is valid for its length.
-    match unsafe { libc::write(file.as_raw_fd(), value.as_ptr().cast(), value.len()) } {
-        -1 => Err(std::io::Error::last_os_error()),
-        _ => Ok(()),
-    }
 }
 
 /// mkdir(2) with mode 0755.

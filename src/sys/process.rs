@@ -164,9 +164,3 @@ pub fn permitted_capabilities() -> u64 {
     unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
     u64::from(data[1]) | u64::from(data[4]) << 32
 }
-
-/// Whether the capability is in our bounding set: prctl(PR_CAPBSET_READ).
-pub fn in_bounding_set(capability: u32) -> bool {
-    // SAFETY: takes numbers only.
-    unsafe { libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) == 1 }
-}

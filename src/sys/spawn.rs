@@ -1,10 +1,10 @@
 //! Starting the stub: one system call that makes the child, one in the child that executes the image.
 
 use super::check;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::arch::asm;
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `struct clone_args` of clone3(2), version 2.
 #[repr(C)]
@@ -33,6 +33,8 @@ pub struct Spawn<'a> {
     pub namespaces: u64,
     /// The cgroup v2 to start in.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// Called with the child's pid when that is to get a new user namespace: writes its maps.
+    pub write_maps: Option<&'a dyn Fn(i32) -> Result<()>>,
     /// Whether the child may share memory until it executes the image. A child in another time namespace
     /// than ours may not on kernels before 6.0.
     pub share_memory: bool,
@@ -50,6 +52,9 @@ pub struct Child {
 /// the errno of execveat(2) as its status. The child gets every descriptor that is not close-on-exec, and an
 /// empty environment.
 pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
+    if let Some(write_maps) = spawn.write_maps {
+        return spawn_mapped(spawn, write_maps);
+    }
     let mut pidfd: libc::c_int = -1;
     let shared = if spawn.share_memory {
         libc::CLONE_VM
@@ -90,6 +95,65 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
         pid: pid as i32,
         pidfd,
     })
+}
+
+/// The same for a child with a new user namespace. Who has no id in it loses all capabilities when it executes
+/// something: so this child, a plain fork, waits for its maps and becomes root before that.
+fn spawn_mapped(spawn: &Spawn<'_>, write_maps: &dyn Fn(i32) -> Result<()>) -> Result<Child> {
+    let (ours, theirs) = super::socket::pair()?;
+    let mut pidfd: libc::c_int = -1;
+    let mut args = CloneArgs {
+        flags: libc::CLONE_PIDFD as u64 | spawn.namespaces,
+        pidfd: &raw mut pidfd as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..Default::default()
+    };
+    if let Some(cgroup) = spawn.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    // SAFETY: the structure is live and of that size; without CLONE_VM this is a fork, and we have no threads.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
+    if pid < 0 {
+        return Err(Error::last_os());
+    }
+    if pid == 0 {
+        // SAFETY: the child makes system calls with live arguments, and ends in one of them.
+        unsafe {
+            libc::close(ours.as_raw_fd());
+            let mut go = 0u8;
+            if libc::recv(theirs.as_raw_fd(), (&raw mut go).cast(), 1, 0) != 1 {
+                libc::_exit(1);
+            }
+            libc::close(theirs.as_raw_fd());
+            // Denied where setgroups(2) is, and harmless then.
+            libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>());
+            libc::syscall(libc::SYS_setresgid, 0, 0, 0);
+            libc::syscall(libc::SYS_setresuid, 0, 0, 0);
+            let argv = [c"coracle-init".as_ptr(), std::ptr::null()];
+            let envp = [std::ptr::null::<libc::c_char>()];
+            let (fd, flags) = (spawn.image.as_raw_fd(), libc::AT_EMPTY_PATH);
+            libc::syscall(
+                libc::SYS_execveat,
+                fd,
+                c"".as_ptr(),
+                argv.as_ptr(),
+                envp.as_ptr(),
+                flags,
+            );
+            libc::_exit(*libc::__errno_location());
+        }
+    }
+    drop(theirs);
+    // SAFETY: the kernel has just made this descriptor for us alone.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let pid = pid as i32;
+    if let Err(error) = write_maps(pid).and_then(|()| super::socket::send(ours.as_fd(), b"g")) {
+        drop(ours);
+        super::process::wait(pid)?;
+        return Err(error);
+    }
+    Ok(Child { pid, pidfd })
 }
 
 /// Makes a child with the given system call; the child executes `image` or exits.

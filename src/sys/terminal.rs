@@ -47,3 +47,13 @@ pub fn copy_window_size(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
         }
     }
 }
+
+/// Columns and rows of a terminal.
+pub fn window_size(fd: BorrowedFd<'_>) -> Option<(u32, u32)> {
+    // SAFETY: the structure is filled in before it is read, or not read.
+    unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        let known = libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ as _, &raw mut size) == 0;
+        known.then(|| (size.ws_col.into(), size.ws_row.into()))
+    }
+}

@@ -212,7 +212,7 @@ fn follow(
 }
 
 /// The directory that holds the path's last component, made if it is missing; and that component.
-pub fn parent<'a>(root: i32, path: &'a [u8], nofollow: bool) -> Outcome<(Fd, &'a [u8])> {
+pub fn parent(root: i32, path: &[u8], nofollow: bool) -> Outcome<(Fd, &[u8])> {
     let mut path = path;
     while let Some(shorter) = path.strip_suffix(b"/") {
         path = shorter;

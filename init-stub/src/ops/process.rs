@@ -20,6 +20,7 @@ pub fn rendezvous(machine: &Machine, stage: u32) -> Outcome {
 
 /// Lets go of the runtime, and waits for `start`, which is told of what fails from here on.
 pub fn await_start(machine: &mut Machine, listener: Slot) -> Outcome {
+    machine.forget_root();
     drop(call::adopt(machine.report));
     let listener = call::adopt(machine.descriptor(listener)?);
     loop {

@@ -13,8 +13,6 @@ mod numbers {
     pub const EXIT_GROUP: usize = 231;
     pub const FCHDIR: usize = 81;
     pub const FCHMOD: usize = 91;
-    pub const FCHMODAT: usize = 268;
-    pub const FCHOWN: usize = 93;
     pub const FCHOWNAT: usize = 260;
     pub const FSTATFS: usize = 138;
     pub const GETCWD: usize = 79;
@@ -73,8 +71,6 @@ mod numbers {
     pub const EXIT_GROUP: usize = 94;
     pub const FCHDIR: usize = 50;
     pub const FCHMOD: usize = 52;
-    pub const FCHMODAT: usize = 53;
-    pub const FCHOWN: usize = 55;
     pub const FCHOWNAT: usize = 54;
     pub const FSTATFS: usize = 44;
     pub const GETCWD: usize = 17;
@@ -133,8 +129,6 @@ mod numbers {
     pub const EXIT_GROUP: usize = 248;
     pub const FCHDIR: usize = 133;
     pub const FCHMOD: usize = 94;
-    pub const FCHMODAT: usize = 333;
-    pub const FCHOWN: usize = 207;
     pub const FCHOWNAT: usize = 325;
     pub const FSTATFS: usize = 267;
     pub const GETCWD: usize = 183;

@@ -280,8 +280,8 @@ fn plain(seccomp: &Seccomp, call: &Call) -> u32 {
                     continue;
                 }
                 let matters = |arg: &SyscallArg| {
-                    !(number.is_some() && arg.index == 0)
-                        && !(arg.op == Op::MaskedEqual && arg.value & width == 0)
+                    !(number.is_some() && arg.index == 0
+                        || arg.op == Op::MaskedEqual && arg.value & width == 0)
                 };
                 let fits = |arg: &SyscallArg| !matters(arg) || holds(arg);
                 let fate = if apart {
