@@ -13,6 +13,14 @@ fn main() {
     let image = PathBuf::from(variable("OUT_DIR")).join("init-stub");
     let script = root.join("init-stub/link.ld");
 
+    if variable("PROFILE") == "release" {
+        println!("cargo:rerun-if-changed=no-unwind.ld");
+        let script = root.join("no-unwind.ld");
+        println!("cargo:rustc-link-arg-bins=-T{}", script.display());
+        println!("cargo:rustc-link-arg-bins=--no-eh-frame-hdr");
+        println!("cargo:rustc-link-arg-bins=--icf=all");
+    }
+
     // rustc itself, as the stub has no dependencies: no second cargo, no lock, no network.
     let status = Command::new(variable("RUSTC"))
         .args([

@@ -129,10 +129,22 @@ pub fn plan(options: &Options) -> Result<String> {
     let (_, config) = load(options)?;
     let bundle = absolute(&options.bundle)?;
     let mut facts = facts(&config, options, &bundle);
-    facts.hierarchies = 1;
+    let layout = Layout::detect()?;
+    let cgroup = Cgroup::plan(&layout, config.linux.cgroups_path.as_deref(), "ID");
+    facts.v1_mounts = cgroup.v1_mounts();
+    facts.hierarchies = facts.v1_mounts.len();
     facts.bounding = u64::MAX;
     facts.unprivileged = false;
-    Ok(program::container(&config, &facts)?.to_string())
+    let program = program::container(&config, &facts)?;
+    let linux = &config.linux;
+    let made = NamespaceType::ALL
+        .iter()
+        .filter(|kind| is_new(linux.namespace(**kind)));
+    let made: Vec<&str> = made.map(|kind| kind.name()).collect();
+    Ok(format!(
+        "clone into new namespaces: {}\n{program}",
+        made.join(", ")
+    ))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

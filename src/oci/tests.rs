@@ -235,7 +235,7 @@ fn the_kept_types_survive_a_round_trip() {
             ..state
         },
     };
-    let text = r#"{"ociVersion":"1.3.0","fds":["seccompFd"],"pid":7,"state":{"ociVersion":"0.2.0","id":"one","status":"running","bundle":"/b"}}"#;
+    let text = r#"{"ociVersion":"1.3.0","fds":["seccompFd"],"pid":7,"state":{"ociVersion":"0.2.0","id":"one","status":"running","pid":0,"bundle":"/b"}}"#;
     assert_eq!(serde_json::to_string(&process_state).unwrap(), text);
 }
 

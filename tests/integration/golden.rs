@@ -12,6 +12,10 @@ use std::path::PathBuf;
 fn check(name: &str, edit: impl FnOnce(&mut Value)) {
     let mut bundle = Bundle::sh("echo hello");
     edit(&mut bundle.config);
+    // What becomes of this mount depends on the host's cgroups.
+    if let Some(mounts) = bundle.config["mounts"].as_array_mut() {
+        mounts.retain(|mount| mount["type"] != "cgroup");
+    }
     bundle.write_config();
     let dir = bundle.bundle();
     let output = bundle
@@ -21,6 +25,11 @@ fn check(name: &str, edit: impl FnOnce(&mut Value)) {
         .stdout
         .replace(dir.to_str().unwrap(), "BUNDLE")
         .replace(&bundle.id, "ID");
+    let plan: String = plan
+        .lines()
+        .filter(|line| !line.starts_with("join cgroup of hierarchy"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
     bundle.assert_nothing_left();
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
