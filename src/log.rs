@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -19,7 +20,9 @@ static LOG: OnceLock<Log> = OnceLock::new();
 pub fn init(path: Option<&Path>, json: bool, debug: bool) -> Result<()> {
     let file = match path {
         Some(path) => {
-            let file = File::options().append(true).create(true).open(path);
+            let mut options = File::options();
+            let options = options.append(true).create(true).mode(0o644);
+            let file = options.open(path);
             Some(file.with_context(|| format!("--log: open {}", path.display()))?)
         }
         None => None,
@@ -50,19 +53,21 @@ pub fn error(message: &str) {
 
 fn write(level: &str, message: &str) {
     let log = LOG.get();
-    let quoted = serde_json::Value::from(message).to_string();
-    let line = match log.is_some_and(|log| log.json) {
-        true => format!(
-            "{{\"level\":\"{level}\",\"msg\":{quoted},\"time\":\"{}\"}}\n",
-            now()
-        ),
-        false => format!("time=\"{}\" level={level} msg={quoted}\n", now()),
-    };
+    let line = line(log.is_some_and(|log| log.json), level, message, &now());
     // Nobody can be told that this failed.
     let _ = match log.and_then(|log| log.file.as_ref()) {
         Some(mut file) => file.write_all(line.as_bytes()),
         None => std::io::stderr().write_all(line.as_bytes()),
     };
+}
+
+fn line(json: bool, level: &str, message: &str, time: &str) -> String {
+    let quoted = serde_json::Value::from(message).to_string();
+    if json {
+        format!("{{\"level\":\"{level}\",\"msg\":{quoted},\"time\":\"{time}\"}}\n")
+    } else {
+        format!("time=\"{time}\" level={level} msg={quoted}\n")
+    }
 }
 
 /// The time as RFC 3339 has it, UTC, to the second.
@@ -90,7 +95,19 @@ fn rfc3339(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{line, rfc3339};
+
+    #[test]
+    fn lines_are_those_of_logrus() {
+        assert_eq!(
+            line(true, "error", "a \"b\"\n", "T"),
+            "{\"level\":\"error\",\"msg\":\"a \\\"b\\\"\\n\",\"time\":\"T\"}\n"
+        );
+        assert_eq!(
+            line(false, "warning", "a b", "T"),
+            "time=\"T\" level=warning msg=\"a b\"\n"
+        );
+    }
 
     #[test]
     fn times_are_those_of_the_calendar() {

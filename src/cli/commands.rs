@@ -1,7 +1,7 @@
 //! The commands, each from its flags to what it does.
 
 use super::parse::Matches;
-use super::{Global, kill, list, print, spec};
+use super::{Global, completion, kill, list, man, print, spec};
 use crate::container::{self, Options, Terminal};
 use crate::error::{Context, Error, Result};
 use crate::oci::Status;
@@ -23,7 +23,9 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
         "resume" => freeze(global, matches.argument(0)?, false),
         "plan" => print(&container::plan(&options(global, matches)?)?).map(|()| 0),
         "spec" => spec::spec(matches),
-        other => Err(Error::new(format!("internal: no command {other}"))),
+        "completion" => print(&completion::script(matches.argument(0)?)?).map(|()| 0),
+        "man" => print(&man::page(matches)?).map(|()| 0),
+        other => Err(Error::new(format!("{other}: not supported yet"))),
     }
 }
 

@@ -20,8 +20,26 @@ pub struct Flag {
     pub short: &'static str,
     /// What it takes.
     pub kind: Kind,
+    /// What its value is called in the help; empty for a switch.
+    pub value: &'static str,
     /// What it is for.
     pub help: &'static str,
+    /// Whether the help leaves it out.
+    pub hidden: bool,
+}
+
+impl Flag {
+    /// The same flag, left out of the help.
+    pub const fn hide(mut self) -> Flag {
+        self.hidden = true;
+        self
+    }
+
+    /// The same flag, with another name for its value.
+    const fn of(mut self, value: &'static str) -> Flag {
+        self.value = value;
+        self
+    }
 }
 
 /// A command.
@@ -35,61 +53,80 @@ pub struct Command {
     pub count: (usize, usize),
     /// What it does.
     pub help: &'static str,
+    /// More about it; empty for nothing more.
+    pub more: &'static str,
+    /// Whether what follows the first argument is not ours, and is taken as it stands.
+    pub verbatim: bool,
+    /// Whether the help leaves it out.
+    pub hidden: bool,
     /// Its flags.
     pub flags: &'static [Flag],
 }
 
-const fn switch(name: &'static str, short: &'static str, help: &'static str) -> Flag {
+const fn flag(
+    name: &'static str,
+    short: &'static str,
+    kind: Kind,
+    value: &'static str,
+    help: &'static str,
+) -> Flag {
     Flag {
         name,
         short,
-        kind: Kind::Switch,
+        kind,
+        value,
         help,
+        hidden: false,
     }
 }
 
-const fn value(name: &'static str, short: &'static str, help: &'static str) -> Flag {
-    Flag {
-        name,
-        short,
-        kind: Kind::Value,
-        help,
-    }
+pub(super) const fn switch(name: &'static str, short: &'static str, help: &'static str) -> Flag {
+    flag(name, short, Kind::Switch, "", help)
 }
 
-const fn values(name: &'static str, short: &'static str, help: &'static str) -> Flag {
-    Flag {
-        name,
-        short,
-        kind: Kind::Values,
-        help,
-    }
+pub(super) const fn value(name: &'static str, short: &'static str, help: &'static str) -> Flag {
+    flag(name, short, Kind::Value, "value", help)
 }
 
-const BUNDLE: Flag = value(
+pub(super) const fn values(name: &'static str, short: &'static str, help: &'static str) -> Flag {
+    flag(name, short, Kind::Values, "value", help)
+}
+
+/// A flag whose value is a path.
+pub(super) const fn path(name: &'static str, short: &'static str, help: &'static str) -> Flag {
+    flag(name, short, Kind::Value, "path", help)
+}
+
+/// A flag whose value is a number.
+pub(super) const fn number(name: &'static str, help: &'static str) -> Flag {
+    flag(name, "", Kind::Value, "number", help)
+}
+
+pub(super) const BUNDLE: Flag = path(
     "bundle",
     "b",
     "path of the bundle's directory (default: the current one)",
 );
-const CONSOLE: Flag = value(
+pub(super) const CONSOLE: Flag = path(
     "console-socket",
     "",
     "path of a unix socket that the terminal's master is sent to",
 );
-const PIDFD: Flag = value(
+pub(super) const PIDFD: Flag = path(
     "pidfd-socket",
     "",
     "path of a unix socket that the process's pidfd is sent to",
 );
-const PID_FILE: Flag = value("pid-file", "", "file to write the process id to");
-const NO_PIVOT: Flag = switch("no-pivot", "", "do not use pivot_root, as on an initramfs");
-const NO_KEYRING: Flag = switch("no-new-keyring", "", "do not make a new session keyring");
-const PRESERVE: Flag = value(
+pub(super) const PID_FILE: Flag = path("pid-file", "", "file to write the process id to");
+pub(super) const NO_PIVOT: Flag =
+    switch("no-pivot", "", "do not use pivot_root, as on an initramfs");
+pub(super) const NO_KEYRING: Flag =
+    switch("no-new-keyring", "", "do not make a new session keyring");
+pub(super) const PRESERVE: Flag = number(
     "preserve-fds",
-    "",
     "number of descriptors after standard error to hand on",
 );
-const CONFIG: Flag = value(
+pub(super) const CONFIG: Flag = path(
     "config",
     "f",
     "path of the configuration (default: config.json in the bundle)",
@@ -98,15 +135,16 @@ const CONFIG: Flag = value(
 /// The flags that come before the command.
 pub const GLOBAL: &[Flag] = &[
     switch("debug", "", "log more"),
-    value("log", "", "file to log to (default: standard error)"),
-    value("log-format", "", "text or json"),
-    value(
+    path("log", "", "file to log to (default: standard error)"),
+    value("log-format", "", "text or json").of("format"),
+    path(
         "root",
         "",
         "directory of the containers' states (default: /run/coracle, or below $XDG_RUNTIME_DIR)",
     ),
-    value("criu", "", "ignored: criu is taken from $PATH"),
+    path("criu", "", "ignored: criu is taken from $PATH").hide(),
     switch("systemd-cgroup", "", "make cgroups through systemd"),
+    value("cgroup-manager", "", "cgroupfs, systemd or disabled").of("manager"),
     value(
         "rootless",
         "",
@@ -116,137 +154,4 @@ pub const GLOBAL: &[Flag] = &[
     switch("version", "v", "show the version"),
 ];
 
-/// The commands.
-pub const COMMANDS: &[Command] = &[
-    Command {
-        name: "create",
-        arguments: "<container-id>",
-        count: (1, 1),
-        help: "create a container, whose process waits for start",
-        flags: &[
-            BUNDLE, CONFIG, CONSOLE, PIDFD, PID_FILE, NO_PIVOT, NO_KEYRING, PRESERVE,
-        ],
-    },
-    Command {
-        name: "delete",
-        arguments: "<container-id>",
-        count: (1, 1),
-        help: "delete a stopped container",
-        flags: &[switch("force", "f", "kill the container if it still runs")],
-    },
-    Command {
-        name: "exec",
-        arguments: "<container-id> <command> [arguments...]",
-        count: (1, usize::MAX),
-        help: "execute a further process in a container",
-        flags: &[
-            CONSOLE,
-            PIDFD,
-            value("cwd", "", "working directory"),
-            values("env", "e", "environment variable, NAME=VALUE"),
-            switch("tty", "t", "give the process a terminal"),
-            value("user", "u", "UID[:GID]"),
-            values("additional-gids", "g", "additional group id"),
-            value(
-                "process",
-                "p",
-                "file that holds the process as the specification has it",
-            ),
-            switch("detach", "d", "do not wait for the process"),
-            PID_FILE,
-            value("process-label", "", "SELinux label"),
-            value("apparmor", "", "AppArmor profile"),
-            switch("no-new-privs", "", "allow no new privileges"),
-            values("cap", "c", "capability to add"),
-            PRESERVE,
-            values("cgroup", "", "cgroup to run in, below the container's"),
-            switch("ignore-paused", "", "do not refuse a paused container"),
-        ],
-    },
-    Command {
-        name: "kill",
-        arguments: "<container-id> [signal]",
-        count: (1, 2),
-        help: "send a signal (default: SIGTERM) to a container's first process",
-        flags: &[switch(
-            "all",
-            "a",
-            "send it to all of the container's processes",
-        )],
-    },
-    Command {
-        name: "list",
-        arguments: "",
-        count: (0, 0),
-        help: "list containers",
-        flags: &[
-            value("format", "f", "table or json"),
-            switch("quiet", "q", "show ids only"),
-        ],
-    },
-    Command {
-        name: "pause",
-        arguments: "<container-id>",
-        count: (1, 1),
-        help: "suspend all processes of a container",
-        flags: &[],
-    },
-    Command {
-        name: "plan",
-        arguments: "",
-        count: (0, 0),
-        help: "print what a configuration will do, one operation a line, without doing it",
-        flags: &[BUNDLE, CONFIG, NO_PIVOT, NO_KEYRING],
-    },
-    Command {
-        name: "resume",
-        arguments: "<container-id>",
-        count: (1, 1),
-        help: "resume all processes of a paused container",
-        flags: &[],
-    },
-    Command {
-        name: "run",
-        arguments: "<container-id>",
-        count: (1, 1),
-        help: "create a container and start it",
-        flags: &[
-            BUNDLE,
-            CONFIG,
-            CONSOLE,
-            PIDFD,
-            switch("detach", "d", "do not wait for the container"),
-            switch(
-                "keep",
-                "",
-                "do not delete the container when it has stopped",
-            ),
-            PID_FILE,
-            switch("no-subreaper", "", "do not take in the container's orphans"),
-            NO_PIVOT,
-            NO_KEYRING,
-            PRESERVE,
-        ],
-    },
-    Command {
-        name: "spec",
-        arguments: "",
-        count: (0, 0),
-        help: "write a configuration to begin with",
-        flags: &[BUNDLE, switch("rootless", "", "for a user who is not root")],
-    },
-    Command {
-        name: "start",
-        arguments: "<container-id>",
-        count: (1, 1),
-        help: "start a created container's process",
-        flags: &[],
-    },
-    Command {
-        name: "state",
-        arguments: "<container-id>",
-        count: (1, 1),
-        help: "print the state of a container",
-        flags: &[],
-    },
-];
+pub use super::table::COMMANDS;

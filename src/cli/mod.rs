@@ -1,12 +1,15 @@
 //! The command line: argv → command → exit status.
 
 mod commands;
+mod completion;
 pub mod flags;
 mod help;
 mod kill;
 mod list;
+mod man;
 pub mod parse;
 mod spec;
+mod table;
 
 use crate::container::Store;
 use crate::error::{Error, Result};
@@ -29,13 +32,16 @@ pub struct Global {
 
 /// Runs a command line; what it returns is the exit status.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.collect();
     let Invocation {
         global,
         command,
         matches,
-    } = match parse::parse(arguments) {
+    } = match parse::parse(arguments.iter().cloned()) {
         Ok(invocation) => invocation,
         Err(error) => {
+            // The engine reads the log also for this.
+            let _ = start_log(&parse::globals(arguments.into_iter()));
             let unknown = error.to_string().starts_with("No help topic");
             log::error(&error.to_string());
             return if unknown { 3 } else { 1 };
@@ -53,9 +59,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
             None => print(&help::program()),
             Some(_) if global.flag("help") => print(&help::program()),
             Some(command) => {
-                let result = checked(command, &matches)
-                    .and_then(|()| self::global(&global))
-                    .and_then(|global| commands::run(command.name, &global, &matches));
+                let result = self::global(&global).and_then(|global| {
+                    log::debug(command.name);
+                    checked(command, &matches)?;
+                    commands::run(command.name, &global, &matches)
+                });
                 return match result {
                     Ok(status) => status,
                     Err(error) => {
@@ -72,6 +80,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
 fn checked(command: &flags::Command, matches: &Matches) -> Result<()> {
     let (least, most) = command.count;
     let given = matches.arguments.len();
+    if matches.flag("regex") {
+        return Err(Error::new(
+            "--regex: not supported yet: name each container",
+        ));
+    }
     if given >= least && given <= most {
         return Ok(());
     }
@@ -86,20 +99,41 @@ fn checked(command: &flags::Command, matches: &Matches) -> Result<()> {
     )))
 }
 
-fn global(matches: &Matches) -> Result<Global> {
+fn start_log(matches: &Matches) -> Result<()> {
     let json = match matches
         .value("log-format")
         .map(|format| format.to_string_lossy())
     {
         Some(format) if format == "json" => true,
-        Some(format) if format != "text" => {
+        Some(format) if format != "text" && !format.is_empty() => {
             return Err(Error::new(format!(
                 "--log-format: {format:?} is unknown: use text or json"
             )));
         }
         _ => false,
     };
-    log::init(matches.path("log").as_deref(), json, matches.flag("debug"))?;
+    log::init(matches.path("log").as_deref(), json, matches.flag("debug"))
+}
+
+fn global(matches: &Matches) -> Result<Global> {
+    start_log(matches)?;
+    let systemd = match matches
+        .value("cgroup-manager")
+        .map(|it| it.as_encoded_bytes())
+    {
+        None | Some(b"cgroupfs") => matches.flag("systemd-cgroup"),
+        Some(b"systemd") => true,
+        Some(b"disabled") => {
+            return Err(Error::new(
+                "--cgroup-manager: disabled is not supported yet: use cgroupfs",
+            ));
+        }
+        Some(_) => {
+            return Err(Error::new(
+                "--cgroup-manager: use cgroupfs, systemd or disabled",
+            ));
+        }
+    };
     let root = process::euid() == 0;
     let rootless = match matches
         .value("rootless")
@@ -129,7 +163,7 @@ fn global(matches: &Matches) -> Result<Global> {
     };
     Ok(Global {
         store: Store { root },
-        systemd_cgroup: matches.flag("systemd-cgroup"),
+        systemd_cgroup: systemd,
         rootless,
     })
 }

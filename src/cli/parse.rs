@@ -105,8 +105,8 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation> {
             take(&argument, command.flags, &mut arguments, &mut matches)?;
         } else {
             matches.arguments.push(argument);
-            // What follows exec's container id is the process's own.
-            if command.name == "exec" {
+            // What follows exec's container id is the process's own, and ps's is for ps.
+            if command.verbatim {
                 matches.arguments.extend(arguments.by_ref());
             }
         }
@@ -118,8 +118,25 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation> {
     })
 }
 
+/// What there is of the global flags, up to the first mistake: enough to know where to log that mistake.
+pub fn globals(arguments: impl Iterator<Item = OsString>) -> Matches {
+    let mut arguments = arguments.peekable();
+    let mut global = Matches::default();
+    while let Some(argument) = arguments.next_if(|argument| is_flag(argument)) {
+        if argument == "--" || take(&argument, GLOBAL, &mut arguments, &mut global).is_err() {
+            break;
+        }
+    }
+    global
+}
+
+/// `-` alone and `-9` are arguments.
 fn is_flag(argument: &OsStr) -> bool {
-    argument.as_bytes().starts_with(b"-") && argument.len() > 1
+    match argument.as_bytes() {
+        [b'-', b'-', ..] => true,
+        [b'-', first, ..] => first.is_ascii_alphabetic(),
+        _ => false,
+    }
 }
 
 fn take(
@@ -132,7 +149,9 @@ fn take(
         name: "help",
         short: "h",
         kind: Kind::Switch,
+        value: "",
         help: "",
+        hidden: false,
     };
     let bytes = argument.as_bytes();
     let bytes = bytes
@@ -157,7 +176,7 @@ fn take(
     let value = match (flag.kind, given) {
         (Kind::Switch, None) => "true".into(),
         (Kind::Switch, Some(value)) => match value.to_str() {
-            Some("true" | "t" | "T" | "1" | "TRUE" | "True") => "true".into(),
+            Some("true" | "t" | "T" | "1" | "TRUE" | "True" | "") => "true".into(),
             Some("false" | "f" | "F" | "0" | "FALSE" | "False") => "false".into(),
             _ => {
                 return Err(Error::new(format!(
@@ -168,7 +187,7 @@ fn take(
         (_, Some(value)) => value,
         (_, None) => rest
             .next()
-            .ok_or_else(|| Error::new(format!("flag needs an argument: -{shown}")))?,
+            .ok_or_else(|| Error::new(format!("flag needs an argument: {}", argument.display())))?,
     };
     matches.flags.push((flag.name, value));
     Ok(())
@@ -202,13 +221,66 @@ mod tests {
     }
 
     #[test]
+    fn double_dashes_end_the_flags() {
+        let line = parsed("--debug -- run --keep -- --id").unwrap();
+        assert!(line.global.flag("debug") && line.matches.flag("keep"));
+        assert_eq!(line.matches.arguments, ["--id"]);
+    }
+
+    #[test]
+    fn a_value_may_look_like_a_flag_or_be_empty() {
+        let line = parsed("run --pid-file --keep --bundle= id").unwrap();
+        assert_eq!(line.matches.value("pid-file").unwrap(), "--keep");
+        assert_eq!(line.matches.value("bundle").unwrap(), "");
+        assert!(line.matches.path("bundle").is_none() && !line.matches.flag("keep"));
+    }
+
+    #[test]
+    fn the_last_of_a_value_counts_and_switches_can_be_taken_back() {
+        let line = parsed("run -b a --bundle b --keep=1 --keep=F id").unwrap();
+        assert_eq!(line.matches.value("bundle").unwrap(), "b");
+        assert!(!line.matches.flag("keep"));
+    }
+
+    #[test]
+    fn dashes_and_negative_numbers_are_arguments() {
+        let line = parsed("kill id -9").unwrap();
+        assert_eq!(line.matches.arguments, ["id", "-9"]);
+        let line = parsed("kill id --all - ").unwrap();
+        assert!(line.matches.flag("all"));
+        assert_eq!(line.matches.arguments[1], "-");
+    }
+
+    #[test]
+    fn what_follows_the_id_of_ps_is_for_ps() {
+        let line = parsed("ps -f json id -aux").unwrap();
+        assert_eq!(line.matches.value("format").unwrap(), "json");
+        assert_eq!(line.matches.arguments, ["id", "-aux"]);
+    }
+
+    #[test]
+    fn paths_need_not_be_utf8() {
+        let bytes = OsString::from_vec(b"--root=/\xff".to_vec());
+        let line = parse([bytes, "list".into()].into_iter()).unwrap();
+        assert_eq!(line.global.value("root").unwrap().as_bytes(), b"/\xff");
+    }
+
+    #[test]
+    fn the_log_is_known_though_the_rest_is_wrong() {
+        let line = "--log /l --debug nosuch --bad".split(' ');
+        let global = globals(line.map(OsString::from));
+        assert_eq!(global.value("log").unwrap(), "/l");
+        assert!(global.flag("debug"));
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let error = |line| parsed(line).unwrap_err().to_string();
         assert_eq!(
             error("run --nosuch id"),
             "flag provided but not defined: -nosuch"
         );
-        assert_eq!(error("run id --bundle"), "flag needs an argument: -bundle");
+        assert_eq!(error("run id --bundle"), "flag needs an argument: --bundle");
         assert!(error("run --detach=maybe id").contains("invalid boolean value"));
         assert_eq!(error("nosuch"), "No help topic for 'nosuch'");
     }

@@ -122,3 +122,42 @@ const TEMPLATE: &str = r#"{
     "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 }
 }"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(rootless: bool) -> Value {
+        serde_json::from_str(&template(rootless).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_template_is_runcs() {
+        let spec = parsed(false);
+        assert_eq!(spec["ociVersion"], crate::oci::VERSION);
+        assert_eq!(spec["process"]["args"], json!(["sh"]));
+        assert_eq!(spec["process"]["rlimits"][0]["soft"], 1024);
+        assert_eq!(spec["root"], json!({"path": "rootfs", "readonly": true}));
+        assert_eq!(spec["mounts"].as_array().unwrap().len(), 7);
+        assert_eq!(
+            spec["linux"]["resources"]["devices"],
+            json!([{"allow": false, "access": "rwm"}])
+        );
+        assert!(spec["linux"]["uidMappings"].is_null());
+    }
+
+    #[test]
+    fn without_root_there_is_a_user_namespace_and_no_network() {
+        let spec = parsed(true);
+        let namespaces = spec["linux"]["namespaces"].as_array().unwrap();
+        assert!(namespaces.contains(&json!({"type": "user"})));
+        assert!(!namespaces.contains(&json!({"type": "network"})));
+        assert_eq!(spec["linux"]["uidMappings"][0]["hostID"], process::euid());
+        assert!(spec["linux"]["resources"].is_null());
+        let mounts = spec["mounts"].as_array().unwrap();
+        let at = |path| mounts.iter().find(|it| it["destination"] == path).unwrap();
+        assert_eq!(at("/sys")["type"], "none");
+        let options = at("/dev/pts")["options"].as_array().unwrap();
+        assert!(!options.contains(&json!("gid=5")));
+    }
+}
