@@ -1,6 +1,5 @@
 //! The rootfs, and how it becomes the root.
 
-use super::mounts::DescriptorPath;
 use crate::machine::{Machine, Outcome, Step, c};
 use crate::sys::Errno;
 use crate::sys::call::{self, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH};
@@ -63,9 +62,12 @@ pub fn take(machine: &mut Machine, path: Text<'_>) -> Outcome {
 
 /// The rootfs becomes the root; the old root goes on top of it, and is taken away.
 pub fn pivot(machine: &mut Machine) -> Outcome {
+    let old = call::openat(AT_FDCWD, c"/", O_PATH | O_DIRECTORY, 0).step(step::OPEN)?;
     call::fchdir(machine.root()).step(step::CHDIR)?;
     call::pivot_root().step(step::PIVOT_ROOT)?;
-    // Unmounting the old root must not unmount anything on the host.
+    // Unmounting the old root must not unmount anything on the host; the new one's volumes keep the propagation
+    // that they were given.
+    call::fchdir(old.raw()).step(step::CHDIR)?;
     call::mount(None, c".", call::MS_SLAVE | call::MS_REC, None).step(step::MOUNT)?;
     call::detach(c".").step(step::UMOUNT)?;
     call::chdir(c"/").step(step::CHDIR)
@@ -74,8 +76,7 @@ pub fn pivot(machine: &mut Machine) -> Outcome {
 /// On an initramfs, whose root cannot be pivoted: the rootfs is moved over it.
 pub fn move_over(machine: &mut Machine) -> Outcome {
     call::fchdir(machine.root()).step(step::CHDIR)?;
-    let path = DescriptorPath::new(machine.root());
-    call::mount(Some(path.c_str()), c"/", call::MS_MOVE, None).step(step::MOVE_MOUNT)?;
+    call::mount(Some(c"."), c"/", call::MS_MOVE, None).step(step::MOVE_MOUNT)?;
     call::chroot(c".").step(step::CHROOT)?;
     call::chdir(c"/").step(step::CHDIR)
 }
