@@ -2,7 +2,9 @@
 //! which does not let it leave the root, and all that follows is done on that descriptor.
 
 use crate::machine::{Failure, Machine, Outcome, Step};
-use crate::sys::call::{self, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_WRONLY, S_IFLNK, S_IFMT};
+use crate::sys::call::{
+    self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_WRONLY, S_IFLNK, S_IFMT,
+};
 use crate::sys::call::{RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS};
 use crate::sys::{Errno, Fd, Result};
 use crate::wire::{Text, call as step, create};
@@ -91,6 +93,10 @@ impl Buffer {
         Ok(())
     }
 
+    fn text(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&[])
+    }
+
     fn c_str(&self) -> Result<&CStr> {
         let bytes = self.bytes.get(..=self.length).ok_or(Errno::NAMETOOLONG)?;
         CStr::from_bytes_with_nul(bytes).map_err(|_| Errno::INVAL)
@@ -141,7 +147,8 @@ fn make(root: i32, path: &[u8], mode: u32, nofollow: bool, links: &mut usize) ->
             true => open_without_links(root, whole, O_PATH | O_DIRECTORY),
             false => open(root, whole, O_PATH | O_DIRECTORY),
         };
-        if opened.as_ref().err() == Some(&Errno::NOENT) {
+        // `..` is the kernel's to resolve: opened from a descriptor it could lead out of the root.
+        if opened.as_ref().err() == Some(&Errno::NOENT) && component != b".." {
             let name = Name::new(component).step(step::MKDIR)?;
             let name = name.c_str().step(step::MKDIR)?;
             match call::mkdirat(at.raw(), name, mode) {
@@ -150,18 +157,12 @@ fn make(root: i32, path: &[u8], mode: u32, nofollow: bool, links: &mut usize) ->
             }
             // What was made must be a directory, or was a link that leads nowhere.
             opened = call::openat(at.raw(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-            if opened
-                .as_ref()
-                .is_err_and(|errno| matches!(*errno, Errno::LOOP | Errno::NOTDIR))
+            if !nofollow
+                && opened
+                    .as_ref()
+                    .is_err_and(|errno| matches!(*errno, Errno::LOOP | Errno::NOTDIR))
             {
-                opened = Ok(follow(
-                    root,
-                    &at,
-                    name,
-                    done.bytes.get(..done.length).unwrap_or(&[]),
-                    mode,
-                    links,
-                )?);
+                opened = Ok(follow(root, &at, name, done.text(), mode, links)?);
             }
         }
         at = opened.step(step::OPENAT2)?;
@@ -178,6 +179,19 @@ fn follow(
     mode: u32,
     links: &mut usize,
 ) -> Outcome<Fd> {
+    let mut whole = Buffer::new();
+    destination(at, name, path, &mut whole, links)?;
+    make(root, whole.text(), mode, false, links)
+}
+
+/// Puts into `whole` the path, from the root, that the link `name` in `at` leads to; `path` is the link's own.
+fn destination(
+    at: &Fd,
+    name: &CStr,
+    path: &[u8],
+    whole: &mut Buffer,
+    links: &mut usize,
+) -> Outcome {
     *links = links.checked_sub(1).ok_or(Failure {
         step: step::MKDIR,
         errno: Errno::LOOP,
@@ -195,20 +209,16 @@ fn follow(
     let text = text
         .get(..length)
         .filter(|text| text.len() < 1024)
-        .unwrap_or(&[]);
-    if text.starts_with(b"/") {
-        return make(root, text, mode, false, links);
+        .ok_or(Errno::NAMETOOLONG)
+        .step(step::OPEN)?;
+    if !text.starts_with(b"/") {
+        let parent = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        whole
+            .push(path.get(..parent).unwrap_or(&[]))
+            .and_then(|()| whole.push(b"/"))
+            .step(step::MKDIR)?;
     }
-    let parent = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-    let mut whole = Buffer::new();
-    let parent = path.get(..parent).unwrap_or(&[]);
-    whole
-        .push(parent)
-        .and_then(|()| whole.push(b"/"))
-        .and_then(|()| whole.push(text))
-        .step(step::MKDIR)?;
-    let whole = whole.bytes.get(..whole.length).unwrap_or(&[]);
-    make(root, whole, mode, false, links)
+    whole.push(text).step(step::MKDIR)
 }
 
 /// The directory that holds the path's last component, made if it is missing; and that component.
@@ -234,18 +244,35 @@ pub fn parent(root: i32, path: &[u8], nofollow: bool) -> Outcome<(Fd, &[u8])> {
     Ok((directory(root, parent, 0o755, nofollow)?, name))
 }
 
-/// Opens a file below the rootfs, made empty if it is missing.
+/// Opens a file below the rootfs, made empty if it is missing. A link that leads nowhere has its target made, below
+/// the rootfs: an image's /etc/resolv.conf is often one.
 fn file(root: i32, path: &[u8], nofollow: bool) -> Outcome<Fd> {
-    let (directory, name) = parent(root, path, nofollow)?;
-    let name = Name::new(name).step(step::OPEN)?;
+    let mut links = LINKS;
+    make_file(root, path, nofollow, &mut links)
+}
+
+fn make_file(root: i32, path: &[u8], nofollow: bool, links: &mut usize) -> Outcome<Fd> {
+    let (directory, last) = parent(root, path, nofollow)?;
+    let name = Name::new(last).step(step::OPEN)?;
     let name = name.c_str().step(step::OPEN)?;
-    // Never through a link: what it leads to might be anywhere.
-    call::openat(
+    // Only made anew: what is there already, be it a link or a FIFO, is not opened for writing.
+    match call::openat(
         directory.raw(),
         name,
-        O_CREAT | O_WRONLY | O_NOFOLLOW,
+        O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW,
         0o644,
-    )
-    .step(step::OPEN)?;
-    call::openat(directory.raw(), name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)
+    ) {
+        Err(Errno::EXIST) => {}
+        result => drop(result.step(step::OPEN)?),
+    }
+    let made = call::openat(directory.raw(), name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)?;
+    if call::stat(made.raw()).step(step::STAT)?.mode & S_IFMT != S_IFLNK {
+        return Ok(made);
+    }
+    if nofollow {
+        return Err(Errno::LOOP).step(step::OPEN);
+    }
+    let mut whole = Buffer::new();
+    destination(&directory, name, path, &mut whole, links)?;
+    make_file(root, whole.text(), false, links)
 }
