@@ -146,6 +146,7 @@ pub fn exec(machine: &mut Machine, argv: List<'static>, envp: List<'static>) -> 
         step: step::LOOKUP,
         errno: Errno::NOENT,
     })?;
+    call::restore_sigpipe();
     let errno = machine.pointers.execve(c(program)?, arguments, environment);
     Err(Failure {
         step: step::EXECVE,

@@ -19,33 +19,25 @@ pub struct Hook<'a> {
 
 /// Runs the hook as a child, and waits for it.
 pub fn run(machine: &mut Machine, hook: &Hook<'static>) -> Outcome {
-    let (read, write) = call::pipe().step(step::OPEN)?;
+    // A file, not a pipe: a hook that reads none of it blocks nobody, and its timeout holds.
+    let mut pid = Digits::new(call::getpid());
+    let state = call::memory_file(&[
+        hook.state_head.bytes(),
+        pid.bytes(),
+        hook.state_tail.bytes(),
+    ])
+    .step(step::WRITE)?;
     let (argv, envp) = fill(machine, hook.argv, hook.envp)?;
     let child = call::fork().step(step::FORK)?;
     if child == 0 {
-        let _ = call::dup_to(read.raw(), 0);
+        let _ = call::dup_to(state.raw(), 0);
+        call::restore_sigpipe();
         let _ = call::close_on_exec_from(3);
         let path = c(hook.path).unwrap_or(c"");
         let errno = machine.pointers.execve(path, argv, envp);
         call::exit(errno.0.clamp(1, 125));
     }
-    drop(read);
-    let mut pid = Digits::new(call::getpid());
-    for part in [
-        hook.state_head.bytes(),
-        pid.bytes(),
-        hook.state_tail.bytes(),
-    ] {
-        let mut rest = part;
-        while !rest.is_empty() {
-            // A hook need not read its standard input.
-            let Ok(written) = call::write(write.raw(), rest) else {
-                break;
-            };
-            rest = rest.get(written..).unwrap_or(&[]);
-        }
-    }
-    drop(write);
+    drop(state);
     if hook.timeout_msec > 0 {
         let pidfd = call::pidfd_open(child).step(step::FORK)?;
         if !call::wait_readable(pidfd.raw(), hook.timeout_msec).step(step::FORK)? {

@@ -138,6 +138,20 @@ pub fn unblock_signals() {
     );
 }
 
+/// SIGPIPE ends a process again: the runtime, as every Rust program, ignores it, and execve(2) would pass that on.
+pub fn restore_sigpipe() {
+    const SIGPIPE: usize = 13;
+    // struct sigaction, all zero for the default; its mask, the last field, has eight bytes.
+    let default = [0u64; 4];
+    let _ = syscall!(
+        nr::RT_SIGACTION,
+        SIGPIPE,
+        default.as_ptr(),
+        0,
+        size_of::<u64>()
+    );
+}
+
 /// read(2).
 pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize> {
     syscall!(nr::READ, fd, buffer.as_mut_ptr(), buffer.len())
@@ -653,11 +667,20 @@ pub fn dup_to(fd: i32, to: i32) -> Result<()> {
     done(syscall!(nr::DUP3, fd, to, 0))
 }
 
-/// pipe2(2), close-on-exec: the end to read, and the end to write.
-pub fn pipe() -> Result<(Fd, Fd)> {
-    let mut fds = [-1i32; 2];
-    syscall!(nr::PIPE2, fds.as_mut_ptr(), O_CLOEXEC)?;
-    Ok((Fd(fds[0]), Fd(fds[1])))
+/// A file in memory that holds these parts, to be read from its start: memfd_create(2).
+pub fn memory_file(parts: &[&[u8]]) -> Result<Fd> {
+    const CLOEXEC: usize = 1;
+    const SEEK_SET: usize = 0;
+    let file = descriptor(syscall!(nr::MEMFD_CREATE, c"state".as_ptr(), CLOEXEC))?;
+    for part in parts {
+        let mut rest = *part;
+        while !rest.is_empty() {
+            let written = write(file.raw(), rest)?;
+            rest = rest.get(written..).unwrap_or(&[]);
+        }
+    }
+    syscall!(nr::LSEEK, file.raw(), 0, SEEK_SET)?;
+    Ok(file)
 }
 
 /// close_range(2) that makes all descriptors from `first` on close-on-exec.
