@@ -7,6 +7,8 @@ pub mod process;
 pub mod socket;
 pub mod spawn;
 pub mod terminal;
+#[cfg(not(debug_assertions))]
+mod unwind;
 
 use crate::error::{Error, Result};
 use std::ffi::CString;
