@@ -93,6 +93,13 @@ fn foreground(
 }
 
 fn exec(global: &Global, matches: &Matches) -> Result<u8> {
+    for flag in ["process-label", "apparmor", "cgroup"] {
+        if matches.value(flag).is_some_and(|value| !value.is_empty()) {
+            return Err(Error::new(format!(
+                "--{flag}: not supported yet: leave it out"
+            )));
+        }
+    }
     let exec = container::Exec {
         id: matches.argument(0)?.to_string(),
         process: matches.path("process"),

@@ -2,7 +2,7 @@
 
 use super::wire::{Op, Text, stage};
 use super::{Facts, Handle, Program, mounts, process, slices};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::oci::{Config, Hook, Namespace, NamespaceType, Propagation, State};
 
 /// Namespaces that are joined by the stub, in the order in which it does so, with their `CLONE_NEW*` flags.
@@ -18,6 +18,7 @@ const JOINED: &[(NamespaceType, i32)] = &[
 
 /// Compiles the program of a container's first process. The configuration has been checked.
 pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
+    refuse_unsupported(config)?;
     let mut program = Program::new(facts.preserve_fds);
     let linux = &config.linux;
     let own_mounts = linux.namespace(NamespaceType::Mount).is_some();
@@ -137,6 +138,22 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     Ok(program)
 }
 
+/// What is asked for and cannot be given yet is an error, never left out in silence.
+fn refuse_unsupported(config: &Config) -> Result<()> {
+    let linux = &config.linux;
+    let asked = [
+        ("linux.netDevices", !linux.net_devices.is_empty()),
+        ("linux.intelRdt", linux.intel_rdt.is_some()),
+        ("linux.mountLabel", linux.mount_label.is_some()),
+    ];
+    match asked.iter().find(|(_, asked)| *asked) {
+        Some((field, _)) => Err(Error::new(format!(
+            "{field}: not supported yet: leave it out"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Joins and makes namespaces; a user namespace first, as the rights over the others come from it.
 fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
     let user = config.linux.namespace(NamespaceType::User);
@@ -207,14 +224,12 @@ pub fn hook_state(config: &Config, facts: &Facts, status: &str) -> Result<(Strin
     let state = State {
         oci_version: config.oci_version.clone(),
         id: facts.id.clone(),
-        status: serde_json::from_value(status.into())
-            .map_err(|e| crate::error::Error::new(e.to_string()))?,
+        status: serde_json::from_value(status.into()).map_err(|e| Error::new(e.to_string()))?,
         pid: PID,
         bundle: facts.bundle.to_string_lossy().into_owned(),
         annotations: config.annotations.clone(),
     };
-    let json =
-        serde_json::to_string(&state).map_err(|e| crate::error::Error::new(e.to_string()))?;
+    let json = serde_json::to_string(&state).map_err(|e| Error::new(e.to_string()))?;
     let (head, tail) = json.split_once(&PID.to_string()).unwrap_or((&json, ""));
     Ok((head.to_string(), tail.to_string()))
 }

@@ -68,6 +68,8 @@ pub fn explain(program: &Program, message: Message) -> Error {
             let path = printable(path);
             let field = match path.strip_prefix("sys/") {
                 Some(_) => "linux.sysctl: ",
+                None if path.ends_with("apparmor/exec") => "process.apparmorProfile: ",
+                None if path.ends_with("attr/exec") => "process.selinuxLabel: ",
                 None if path.ends_with("oom_score_adj") => "process.oomScoreAdj: ",
                 None => "",
             };

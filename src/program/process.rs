@@ -37,6 +37,17 @@ pub fn surroundings(process: &Process, program: &mut Program) -> Result<()> {
     if let Some(score) = process.oom_score_adj {
         write_self("self/oom_score_adj", &score.to_string(), program);
     }
+    // These take effect when the program is executed.
+    if let Some(profile) = &process.apparmor_profile {
+        write_self(
+            "self/attr/apparmor/exec",
+            &format!("exec {profile}"),
+            program,
+        );
+    }
+    if let Some(label) = &process.selinux_label {
+        write_self("self/attr/exec", label, program);
+    }
     for limit in &process.rlimits {
         let resource = rlimit(&limit.kind)
             .ok_or_else(|| Error::new(format!("process.rlimits: unknown type {:?}", limit.kind)))?;
@@ -314,6 +325,11 @@ pub fn execute(
     let admin = 1 << capabilities::SYS_ADMIN;
     if let Some(seccomp) = seccomp {
         let filter = super::seccomp::compile(seccomp)?;
+        if filter.notify {
+            return Err(Error::new(
+                "linux.seccomp.listenerPath: SCMP_ACT_NOTIFY is not supported yet: use another action",
+            ));
+        }
         if !process.no_new_privileges && effective & admin == 0 {
             let permitted = permitted | admin;
             program.push(Op::Capabilities {

@@ -215,3 +215,26 @@ fn a_root_that_is_a_symlink_is_resolved_once() {
     assert!(output.code() == 1 || output.lines() == ["in"], "{output:?}");
     bundle.assert_nothing_left();
 }
+
+#[test]
+fn what_cannot_be_given_is_refused() {
+    coracle_only!();
+    for (pointer, value, field) in [
+        (
+            "/process/apparmorProfile",
+            json!("nonesuch"),
+            "apparmorProfile",
+        ),
+        ("/process/selinuxLabel", json!("a:b:c:s0"), "selinuxLabel"),
+        ("/linux/intelRdt", json!({"closID": "x"}), "intelRdt"),
+        ("/linux/mountLabel", json!("a:b:c:s0"), "mountLabel"),
+    ] {
+        let mut bundle = Bundle::sh("true");
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        bundle.config.pointer_mut(parent).unwrap()[name] = value;
+        let output = bundle.run();
+        assert_eq!(output.code(), 1, "{output:?}");
+        assert!(output.stderr.contains(field), "{output:?}");
+        bundle.assert_nothing_left();
+    }
+}

@@ -1,4 +1,4 @@
-//! Syscall numbers of the arm family, after the kernel's asm/unistd*.h: names in order, a row of numbers for each.
+//! Syscall numbers of the arm family, as the kernel and libseccomp number them: names in order, a row of numbers for each.
 
 /// The columns of [`NUMBERS`]: aarch64, arm.
 pub const COLUMNS: usize = 2;

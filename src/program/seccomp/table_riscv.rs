@@ -1,4 +1,4 @@
-//! Syscall numbers of the riscv family, after the kernel's asm/unistd*.h: names in order, a row of numbers for each.
+//! Syscall numbers of the riscv family, as the kernel and libseccomp number them: names in order, a row of numbers for each.
 
 /// The columns of [`NUMBERS`]: riscv64.
 pub const COLUMNS: usize = 1;

@@ -1,4 +1,4 @@
-//! Syscall numbers of the x86 family, after the kernel's asm/unistd*.h: names in order, a row of numbers for each.
+//! Syscall numbers of the x86 family, as the kernel and libseccomp number them: names in order, a row of numbers for each.
 
 /// The columns of [`NUMBERS`]: x86_64, x86, x32.
 pub const COLUMNS: usize = 3;
