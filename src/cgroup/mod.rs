@@ -1,15 +1,26 @@
 //! Control groups: made before the container's process, removed after it.
 
+mod blkio;
+mod devices;
+mod devices_v1;
+mod devices_v2;
+mod files;
+mod freezer;
 mod layout;
+#[cfg(test)]
+mod tests;
 mod v1;
 mod v2;
 
 pub use layout::Layout;
 
+use files::{hugepages, named, pids, rdma, set, write};
+
 use crate::error::{Context, Error, Result};
-use crate::oci::Resources;
+use crate::oci::{DeviceRule, Resources};
 use crate::program::V1Mount;
 use crate::sys::{file, process};
+use devices::Policy;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::ErrorKind;
@@ -57,37 +68,40 @@ impl Cgroup {
         }
     }
 
-    /// Makes the cgroup and sets its limits. With `optional`, what may not be made is done without. On an error,
-    /// what was made is removed.
+    /// Makes the cgroup and sets its limits. One that is there already must have no processes and not be frozen. With
+    /// `optional`, what may not be made is done without, unless a limit needs it. On an error, what was made is removed.
     pub fn make(&mut self, resources: Option<&Resources>, optional: bool) -> Result<()> {
-        let mut made = 0;
+        let mut made = Vec::new();
         let result = self
             .make_directories(optional, &mut made)
-            .and_then(|()| match resources {
-                Some(resources) if !self.directories.is_empty() => self.apply(resources),
-                _ => Ok(()),
-            });
+            .and_then(|()| self.set_up(resources, optional));
         if result.is_err() {
-            self.directories.truncate(made);
-            let _ = self.delete();
+            for path in made.iter().rev() {
+                let _ = fs::remove_dir(path);
+            }
         }
         result
     }
 
-    fn make_directories(&mut self, optional: bool, made: &mut usize) -> Result<()> {
+    fn make_directories(&mut self, optional: bool, made: &mut Vec<PathBuf>) -> Result<()> {
         let denied = |error: &std::io::Error| {
             matches!(
                 error.kind(),
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
             )
         };
+        let mut found = false;
         let planned = std::mem::take(&mut self.directories);
         for directory in planned {
             let path = &directory.path;
-            match make_path(&directory.mountpoint, path, self.unified) {
+            match make_path(&directory.mountpoint, path, self.unified, made) {
                 Err(error) if optional && denied(&error) => continue,
                 result => result
                     .with_context(|| format!("linux.cgroupsPath: mkdir {}", path.display()))?,
+            }
+            if made.last() != Some(path) {
+                found = true;
+                must_be_empty(path)?;
             }
             if directory
                 .controllers
@@ -97,16 +111,65 @@ impl Cgroup {
                 v1::inherit_cpuset(&directory.mountpoint, path)?;
             }
             self.directories.push(directory);
-            *made = self.directories.len();
+        }
+        if found && self.frozen()? {
+            return Err(Error::new(
+                "linux.cgroupsPath: container's cgroup unexpectedly frozen",
+            ));
         }
         Ok(())
     }
 
-    /// Sets the limits.
+    /// The limits of a new cgroup. Devices are restricted even where the configuration has no rules.
+    fn set_up(&self, resources: Option<&Resources>, optional: bool) -> Result<()> {
+        if let Some(resources) = resources {
+            self.limit(resources)?;
+        }
+        let rules = resources.map_or(&[][..], |resources| &resources.devices);
+        match self.restrict_devices(rules) {
+            // What an unprivileged user cannot restrict, the kernel does not give to it either.
+            Err(_) if optional => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Changes the limits to those that are given; what is absent stays. Without device rules, devices stay as they are.
+    #[allow(dead_code)]
     pub fn apply(&self, resources: &Resources) -> Result<()> {
-        match self.directories.first() {
-            Some(directory) if self.unified => v2::apply(&directory.path, resources),
-            _ => v1::apply(self, resources),
+        self.limit(resources)?;
+        match resources.devices.is_empty() {
+            true => Ok(()),
+            false => self.restrict_devices(&resources.devices),
+        }
+    }
+
+    fn limit(&self, resources: &Resources) -> Result<()> {
+        match (self.unified, self.directories.first()) {
+            (false, _) => v1::apply(self, resources),
+            (true, Some(directory)) => v2::apply(&directory.path, resources),
+            (true, None) if limits_nothing(resources) => Ok(()),
+            (true, None) => Err(Error::new(
+                "linux.resources: rootless needs no limits + no cgrouppath when no permission is granted for cgroups",
+            )),
+        }
+    }
+
+    fn restrict_devices(&self, rules: &[DeviceRule]) -> Result<()> {
+        let policy = Policy::new(rules)?;
+        let directory = match self.unified {
+            true => self
+                .directories
+                .first()
+                .map(|directory| directory.path.as_path()),
+            false => self.controller("devices"),
+        };
+        match directory {
+            Some(directory) if self.unified => devices_v2::apply(directory, &policy),
+            Some(directory) => devices_v1::apply(directory, &policy),
+            None if rules.is_empty() => Ok(()),
+            None => Err(Error::new(
+                "linux.resources.devices: cannot set devices limit: container could not join or create cgroup",
+            )),
         }
     }
 
@@ -213,75 +276,11 @@ impl Cgroup {
                 return Ok(());
             }
             self.signal_all(libc::SIGKILL)?;
+            // On v1 a frozen process does not die.
+            let _ = self.thaw();
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
-    }
-
-    fn freezer(&self) -> Option<PathBuf> {
-        match self.unified {
-            true => self
-                .directories
-                .first()
-                .map(|directory| directory.path.join("cgroup.freeze")),
-            false => self
-                .controller("freezer")
-                .map(|path| path.join("freezer.state")),
-        }
-    }
-
-    /// Whether the cgroup is frozen.
-    pub fn frozen(&self) -> Result<bool> {
-        let Some(path) = self.freezer() else {
-            return Ok(false);
-        };
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(matches!(text.trim(), "1" | "FROZEN" | "FREEZING")),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
-                Ok(false)
-            }
-            Err(error) => Err(error).with_context(|| format!("open {}", path.display())),
-        }
-    }
-
-    /// Freezes every process, and returns when they are.
-    pub fn freeze(&self) -> Result<()> {
-        self.set_frozen(true)?;
-        const ROUNDS: usize = 1000;
-        let path = self.freezer().unwrap_or_default();
-        for _ in 0..ROUNDS {
-            let done = match self.unified {
-                true => fs::read_to_string(path.with_file_name("cgroup.events"))
-                    .is_ok_and(|text| text.contains("frozen 1")),
-                false => fs::read_to_string(&path).is_ok_and(|text| text.trim() == "FROZEN"),
-            };
-            if done {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        self.thaw()?;
-        Err(Error::new(
-            "unable to freeze: processes did not stop within a second",
-        ))
-    }
-
-    /// Lets them run again.
-    pub fn thaw(&self) -> Result<()> {
-        self.set_frozen(false)
-    }
-
-    fn set_frozen(&self, frozen: bool) -> Result<()> {
-        let path = self
-            .freezer()
-            .ok_or_else(|| Error::new("there is no freezer cgroup"))?;
-        let value = match (self.unified, frozen) {
-            (true, true) => "1",
-            (true, false) => "0",
-            (false, true) => "FROZEN",
-            (false, false) => "THAWED",
-        };
-        fs::write(&path, value).with_context(|| format!("write {}", path.display()))
     }
 
     /// Removes the cgroup, with what the container made below it. One that is gone is removed.
@@ -295,9 +294,18 @@ impl Cgroup {
 }
 
 /// Makes a cgroup's directory, and its parents as far as they are missing; on v2 with every controller that the
-/// parents have.
-fn make_path(mountpoint: &Path, path: &Path, unified: bool) -> std::io::Result<()> {
-    let make = |path: &Path| match file::make_directory(path) {
+/// parents have. What it makes is added to `made`.
+fn make_path(
+    mountpoint: &Path,
+    path: &Path,
+    unified: bool,
+    made: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
+    let mut make = |path: &Path| match file::make_directory(path) {
+        Ok(()) => {
+            made.push(path.into());
+            Ok(())
+        }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         result => result,
     };
@@ -319,9 +327,40 @@ fn make_path(mountpoint: &Path, path: &Path, unified: bool) -> std::io::Result<(
         .parent()
         .filter(|parent| parent.starts_with(mountpoint))
     {
-        make_path(mountpoint, parent, unified)?;
+        make_path(mountpoint, parent, unified, made)?;
+        return match file::make_directory(path) {
+            Ok(()) => {
+                made.push(path.into());
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        };
     }
-    make(path)
+    Err(ErrorKind::NotFound.into())
+}
+
+/// What another container's processes are in must not be taken for a new one.
+fn must_be_empty(path: &Path) -> Result<()> {
+    let mut pids = Vec::new();
+    collect(path, &mut pids)?;
+    match pids.len() {
+        0 => Ok(()),
+        count => Err(Error::new(format!(
+            "linux.cgroupsPath: container's cgroup is not empty: {count} process(es) found in {}",
+            path.display()
+        ))),
+    }
+}
+
+/// Whether the resources ask for nothing but devices.
+fn limits_nothing(resources: &Resources) -> bool {
+    let devices = resources.devices.clone();
+    *resources
+        == Resources {
+            devices,
+            ..Resources::default()
+        }
 }
 
 fn collect(directory: &Path, pids: &mut Vec<i32>) -> Result<()> {
@@ -349,33 +388,21 @@ fn remove(path: &Path) -> std::io::Result<()> {
     for round in 0.. {
         match fs::remove_dir(path) {
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) && round < ROUNDS => {
+                let mut below = false;
                 for entry in fs::read_dir(path)?.flatten() {
                     if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                         remove(&entry.path())?;
+                        below = true;
                     }
                 }
-                std::thread::sleep(wait);
-                wait *= 2;
+                if !below {
+                    std::thread::sleep(wait);
+                    wait *= 2;
+                }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             result => return result,
         }
     }
     Ok(())
-}
-
-/// Writes a limit to its file, with both named in the error.
-fn set(directory: &Path, field: &str, name: &str, value: impl ToString) -> Result<()> {
-    let path = directory.join(name);
-    let value = value.to_string();
-    fs::OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .and_then(|mut file| std::io::Write::write_all(&mut file, value.as_bytes()))
-        .with_context(|| {
-            format!(
-                "linux.resources.{field}: write {value:?} to {}",
-                path.display()
-            )
-        })
 }

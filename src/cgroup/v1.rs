@@ -1,24 +1,11 @@
 //! Limits in the files of cgroup v1.
 
-use super::{Cgroup, set};
+use super::{Cgroup, blkio, set, write};
 use crate::error::{Context, Error, Result};
-use crate::oci::{Cpu, DeviceRule, DeviceRuleType, Memory, Resources};
+use crate::oci::{Cpu, Memory, Network, Resources};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
-
-/// The devices that every container may use beside those of its configuration, as runc has them.
-const DEFAULT_DEVICES: &[&str] = &[
-    "c *:* m",
-    "b *:* m",
-    "c 1:3 rwm",
-    "c 1:8 rwm",
-    "c 1:7 rwm",
-    "c 5:0 rwm",
-    "c 1:5 rwm",
-    "c 1:9 rwm",
-    "c 136:* rwm",
-    "c 5:2 rwm",
-];
 
 /// A new cpuset is empty, and takes no process until it has the parent's CPUs and memory nodes.
 pub fn inherit_cpuset(mountpoint: &Path, path: &Path) -> Result<()> {
@@ -35,193 +22,246 @@ pub fn inherit_cpuset(mountpoint: &Path, path: &Path) -> Result<()> {
         let from = parent.join(name);
         let value =
             fs::read_to_string(&from).with_context(|| format!("open {}", from.display()))?;
-        fs::write(&file, value.trim()).with_context(|| format!("write {}", file.display()))?;
+        write(path, name, value.trim()).with_context(|| format!("write {}", file.display()))?;
     }
     Ok(())
 }
 
-/// Sets all limits.
+/// Sets all limits but the devices.
 pub fn apply(cgroup: &Cgroup, resources: &Resources) -> Result<()> {
     let need = |controller: &str, field: &str| {
         cgroup.controller(controller).ok_or_else(|| {
             Error::new(format!(
-                "linux.resources.{field}: this host has no {controller} cgroup: remove the field"
+                "linux.resources.{field}: cannot set {controller} limit: container could not join or create cgroup"
             ))
         })
     };
+    if !resources.unified.is_empty() {
+        return Err(Error::new(
+            "linux.resources.unified: invalid configuration: cannot use unified on cgroup v1",
+        ));
+    }
     if let Some(limits) = &resources.memory
         && *limits != Memory::default()
     {
         memory(need("memory", "memory")?, limits)?;
     }
-    if let Some(limits) = &resources.cpu
-        && *limits != Cpu::default()
-    {
+    if let Some(limits) = &resources.cpu {
         cpu(&need, limits)?;
     }
     if let Some(limit) = resources.pids.and_then(|pids| pids.limit) {
-        let value = if limit > 0 {
-            limit.to_string()
-        } else {
-            "max".into()
-        };
-        if limit != 0 {
-            set(need("pids", "pids")?, "pids.limit", "pids.max", value)?;
-        }
+        set(
+            need("pids", "pids.limit")?,
+            "pids.limit",
+            "pids.max",
+            super::pids(limit),
+        )?;
     }
-    for limit in &resources.hugepage_limits {
-        let directory = need("hugetlb", "hugepageLimits")?;
-        let name = format!("hugetlb.{}.limit_in_bytes", limit.page_size);
-        set(directory, "hugepageLimits", &name, limit.limit)?;
+    if let Some(limits) = &resources.block_io
+        && !blkio::is_empty(limits)
+    {
+        blkio::v1(need("blkio", "blockIO")?, limits)?;
     }
-    if !resources.unified.is_empty() {
-        return Err(Error::new(
-            "linux.resources.unified: needs cgroup v2: this host has v1",
-        ));
+    if !resources.hugepage_limits.is_empty() {
+        super::hugepages(
+            need("hugetlb", "hugepageLimits")?,
+            &resources.hugepage_limits,
+            "limit_in_bytes",
+        )?;
     }
-    if let Some(directory) = cgroup.controller("devices") {
-        devices(directory, &resources.devices)?;
+    if let Some(marks) = &resources.network {
+        network(&need, marks)?;
+    }
+    if !resources.rdma.is_empty() {
+        super::rdma(need("rdma", "rdma")?, &resources.rdma)?;
     }
     Ok(())
 }
 
 fn memory(directory: &Path, limits: &Memory) -> Result<()> {
-    let limit = |value: i64| set(directory, "memory.limit", "memory.limit_in_bytes", value);
-    let swap = |value: i64| {
-        set(
-            directory,
-            "memory.swap",
-            "memory.memsw.limit_in_bytes",
-            value,
-        )
-    };
-    match (
-        limits.limit.filter(|limit| *limit != 0),
-        limits.swap.filter(|swap| *swap != 0),
-    ) {
-        (Some(memory), Some(both)) => {
-            // The sum may never be the lower of the two: which goes first depends on what is there.
-            if limit(memory).is_ok() {
-                swap(both)?;
-            } else {
-                swap(both)?;
-                limit(memory)?;
-            }
-        }
-        (Some(memory), None) => limit(memory)?,
-        (None, Some(both)) => swap(both)?,
-        (None, None) => {}
-    }
+    memory_and_swap(directory, limits)?;
     if let Some(value) = limits.reservation.filter(|value| *value != 0) {
-        set(
-            directory,
-            "memory.reservation",
-            "memory.soft_limit_in_bytes",
-            value,
-        )?;
-    }
-    if let Some(value) = limits.swappiness {
-        set(directory, "memory.swappiness", "memory.swappiness", value)?;
+        let file = "memory.soft_limit_in_bytes";
+        set(directory, "memory.reservation", file, value)?;
     }
     if limits.disable_oom_killer == Some(true) {
-        set(
-            directory,
-            "memory.disableOOMKiller",
-            "memory.oom_control",
-            1,
-        )?;
+        let file = "memory.oom_control";
+        set(directory, "memory.disableOOMKiller", file, 1)?;
     }
-    Ok(())
+    match limits.swappiness {
+        // −1, as older engines write "the default".
+        None | Some(u64::MAX) => Ok(()),
+        Some(value @ 0..=100) => set(directory, "memory.swappiness", "memory.swappiness", value),
+        Some(value) => Err(Error::new(format!(
+            "linux.resources.memory.swappiness: invalid memory swappiness value: {value} (valid range is 0-100)"
+        ))),
+    }
+}
+
+/// The limit on memory may never be above that on memory and swap: which goes first depends on what is there.
+fn memory_and_swap(directory: &Path, limits: &Memory) -> Result<()> {
+    let swap = |value: i64| {
+        let file = "memory.memsw.limit_in_bytes";
+        set(directory, "memory.swap", file, value)
+    };
+    let asked = |value: Option<i64>| value.filter(|value| *value != 0);
+    match (asked(limits.limit), asked(limits.swap)) {
+        (Some(memory), Some(-1)) => {
+            swap(-1)?;
+            limit(directory, memory)
+        }
+        (Some(memory), Some(both)) => match write(directory, LIMIT, &memory.to_string()) {
+            Ok(()) => swap(both),
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                swap(both)?;
+                limit(directory, memory)
+            }
+            Err(_) => limit(directory, memory).and_then(|()| swap(both)),
+        },
+        // Without any limit on memory there is none on swap, where the kernel counts it.
+        (Some(-1), None) => {
+            match write(directory, "memory.memsw.limit_in_bytes", "-1") {
+                Err(error) if error.kind() != ErrorKind::NotFound => swap(-1)?,
+                _ => {}
+            }
+            limit(directory, -1)
+        }
+        (Some(memory), None) => limit(directory, memory),
+        (None, Some(both)) => swap(both),
+        (None, None) => Ok(()),
+    }
+}
+
+const LIMIT: &str = "memory.limit_in_bytes";
+
+fn limit(directory: &Path, value: i64) -> Result<()> {
+    match write(directory, LIMIT, &value.to_string()) {
+        // The use could not be brought below it.
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+            let read = |name: &str| {
+                let text = fs::read_to_string(directory.join(name)).unwrap_or_default();
+                text.trim().to_string()
+            };
+            Err(Error::new(format!(
+                "linux.resources.memory.limit: unable to set memory limit to {value} (current usage: {}, peak usage: {})",
+                read("memory.usage_in_bytes"),
+                read("memory.max_usage_in_bytes")
+            )))
+        }
+        result => super::named(result, directory, "memory.limit", LIMIT),
+    }
 }
 
 fn cpu<'a>(need: &impl Fn(&str, &str) -> Result<&'a Path>, limits: &Cpu) -> Result<()> {
-    if let Some(value) = limits.shares.filter(|value| *value != 0) {
-        set(need("cpu", "cpu")?, "cpu.shares", "cpu.shares", value)?;
+    let time = Cpu {
+        cpus: None,
+        mems: None,
+        ..limits.clone()
+    };
+    if time != Cpu::default() {
+        cpu_time(need("cpu", "cpu")?, limits)?;
     }
-    if let Some(value) = limits.period.filter(|value| *value != 0) {
-        set(
-            need("cpu", "cpu")?,
-            "cpu.period",
-            "cpu.cfs_period_us",
-            value,
-        )?;
-    }
-    if let Some(value) = limits.quota.filter(|value| *value != 0) {
-        set(need("cpu", "cpu")?, "cpu.quota", "cpu.cfs_quota_us", value)?;
-    }
-    if let Some(value) = limits.burst {
-        set(need("cpu", "cpu")?, "cpu.burst", "cpu.cfs_burst_us", value)?;
-    }
-    if let Some(value) = limits.realtime_period.filter(|value| *value != 0) {
-        set(
-            need("cpu", "cpu")?,
-            "cpu.realtimePeriod",
-            "cpu.rt_period_us",
-            value,
-        )?;
-    }
-    if let Some(value) = limits.realtime_runtime.filter(|value| *value != 0) {
-        set(
-            need("cpu", "cpu")?,
-            "cpu.realtimeRuntime",
-            "cpu.rt_runtime_us",
-            value,
-        )?;
-    }
-    if let Some(value) = limits.idle {
-        set(need("cpu", "cpu")?, "cpu.idle", "cpu.idle", value)?;
-    }
-    if let Some(value) = &limits.cpus {
-        set(need("cpuset", "cpu")?, "cpu.cpus", "cpuset.cpus", value)?;
-    }
-    if let Some(value) = &limits.mems {
-        set(need("cpuset", "cpu")?, "cpu.mems", "cpuset.mems", value)?;
+    for (field, name, value) in [
+        ("cpu.cpus", "cpuset.cpus", &limits.cpus),
+        ("cpu.mems", "cpuset.mems", &limits.mems),
+    ] {
+        if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+            set(need("cpuset", field)?, field, name, value)?;
+        }
     }
     Ok(())
 }
 
-/// Device rules in their order, and those that every container has.
-fn devices(directory: &Path, rules: &[DeviceRule]) -> Result<()> {
-    if rules.is_empty() {
-        return Ok(());
-    }
-    for rule in rules {
-        let name = if rule.allow {
-            "devices.allow"
-        } else {
-            "devices.deny"
+/// The kernel's bounds of `cpu.shares`, to which it brings other values silently.
+const SHARES: std::ops::RangeInclusive<u64> = 2..=262_144;
+
+fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
+    // Before a process in a real-time class joins.
+    pair(
+        directory,
+        ("cpu.realtimePeriod", "cpu.rt_period_us"),
+        limits.realtime_period.filter(|value| *value != 0),
+        ("cpu.realtimeRuntime", "cpu.rt_runtime_us"),
+        limits.realtime_runtime.filter(|value| *value != 0),
+    )?;
+    if let Some(shares) = limits.shares.filter(|value| *value != 0) {
+        let (most, least) = (SHARES.end(), SHARES.start());
+        let wrong = match shares {
+            _ if shares > *most => Some(format!("the maximum allowed cpu-shares is {most}")),
+            _ if shares < *least => Some(format!("the minimum allowed cpu-shares is {least}")),
+            _ => None,
         };
-        set(directory, "devices", name, line(rule))?;
+        if let Some(wrong) = wrong {
+            return Err(Error::new(format!("linux.resources.cpu.shares: {wrong}")));
+        }
+        set(directory, "cpu.shares", "cpu.shares", shares)?;
     }
-    // A configuration that allows everything needs no more.
-    let everything = |rule: &DeviceRule| rule.kind == DeviceRuleType::All && rule.major.is_none();
-    if rules
-        .iter()
-        .rev()
-        .find(|rule| everything(rule))
-        .is_some_and(|rule| rule.allow)
-    {
-        return Ok(());
+    let quota = limits.quota.filter(|value| *value != 0);
+    // A burst above the quota that is there must wait for the new one.
+    let burst = limits.burst.map(|burst| burst.to_string());
+    let mut late = None;
+    if let Some(burst) = burst {
+        match write(directory, "cpu.cfs_burst_us", &burst) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && quota.is_some() => {
+                late = Some(burst);
+            }
+            // Kernels before 5.14 do not have it.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            result => super::named(result, directory, "cpu.burst", "cpu.cfs_burst_us")?,
+        }
     }
-    DEFAULT_DEVICES
-        .iter()
-        .try_for_each(|line| set(directory, "devices", "devices.allow", line))
+    pair(
+        directory,
+        ("cpu.period", "cpu.cfs_period_us"),
+        limits.period.filter(|value| *value != 0),
+        ("cpu.quota", "cpu.cfs_quota_us"),
+        quota,
+    )?;
+    if let Some(burst) = late {
+        set(directory, "cpu.burst", "cpu.cfs_burst_us", burst)?;
+    }
+    if let Some(value) = limits.idle {
+        set(directory, "cpu.idle", "cpu.idle", value)?;
+    }
+    Ok(())
 }
 
-fn line(rule: &DeviceRule) -> String {
-    let number = |number: Option<i64>| match number {
-        Some(number) if number >= 0 => number.to_string(),
-        _ => "*".into(),
-    };
-    let kind = match rule.kind {
-        DeviceRuleType::All => return "a".into(),
-        DeviceRuleType::Char => 'c',
-        DeviceRuleType::Block => 'b',
-    };
-    let access = rule.access.as_deref().unwrap_or("rwm");
-    format!(
-        "{kind} {}:{} {access}",
-        number(rule.major),
-        number(rule.minor)
-    )
+/// A period and the time in it. The kernel refuses the period when the time that is there does not go with it: then
+/// the time goes first.
+fn pair(
+    directory: &Path,
+    period: (&str, &str),
+    period_value: Option<u64>,
+    time: (&str, &str),
+    time_value: Option<i64>,
+) -> Result<()> {
+    let mut late = None;
+    if let Some(value) = period_value {
+        match write(directory, period.1, &value.to_string()) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && time_value.is_some() => {
+                late = Some(value);
+            }
+            result => super::named(result, directory, period.0, period.1)?,
+        }
+    }
+    if let Some(value) = time_value {
+        set(directory, time.0, time.1, value)?;
+    }
+    if let Some(value) = late {
+        set(directory, period.0, period.1, value)?;
+    }
+    Ok(())
+}
+
+fn network<'a>(need: &impl Fn(&str, &str) -> Result<&'a Path>, marks: &Network) -> Result<()> {
+    if let Some(class) = marks.class_id.filter(|class| *class != 0) {
+        let field = "network.classID";
+        set(need("net_cls", field)?, field, "net_cls.classid", class)?;
+    }
+    for marked in &marks.priorities {
+        let field = "network.priorities";
+        let line = format!("{} {}", marked.name, marked.priority);
+        set(need("net_prio", field)?, field, "net_prio.ifpriomap", line)?;
+    }
+    Ok(())
 }

@@ -1,52 +1,81 @@
 //! Limits in the files of cgroup v2.
 
-use super::set;
+use super::{blkio, named, set, write};
 use crate::error::{Error, Result};
 use crate::oci::{Cpu, Memory, Resources};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Gives the children every controller that the cgroup has. One that cannot be given is missed, if at all,
 /// when its limit is set.
 pub fn enable_controllers(path: &Path) {
-    let read = |name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
-    let enabled = read("cgroup.subtree_control");
-    for controller in read("cgroup.controllers").split_whitespace() {
-        if !enabled.split_whitespace().any(|known| known == controller) {
-            let _ = fs::write(
-                path.join("cgroup.subtree_control"),
-                format!("+{controller}"),
-            );
-        }
+    let available = fs::read_to_string(path.join("cgroup.controllers")).unwrap_or_default();
+    let all: Vec<String> = available
+        .split_whitespace()
+        .map(|controller| format!("+{controller}"))
+        .collect();
+    let name = "cgroup.subtree_control";
+    if all.is_empty() || write(path, name, &all.join(" ")).is_ok() {
+        return;
+    }
+    for one in all {
+        let _ = write(path, name, &one);
     }
 }
 
-/// Sets all limits.
+/// Sets all limits but the devices.
 pub fn apply(path: &Path, resources: &Resources) -> Result<()> {
+    if let Some(limit) = resources.pids.and_then(|pids| pids.limit) {
+        set(path, "pids.limit", "pids.max", super::pids(limit))?;
+    }
     if let Some(limits) = &resources.memory {
         memory(path, limits)?;
+    }
+    if let Some(limits) = &resources.block_io {
+        blkio::v2(path, limits)?;
     }
     if let Some(limits) = &resources.cpu {
         cpu(path, limits)?;
     }
-    if let Some(limit) = resources
-        .pids
-        .and_then(|pids| pids.limit)
-        .filter(|limit| *limit != 0)
-    {
-        set(path, "pids.limit", "pids.max", max(limit))?;
-    }
-    for limit in &resources.hugepage_limits {
-        let name = format!("hugetlb.{}.max", limit.page_size);
-        set(path, "hugepageLimits", &name, limit.limit)?;
-    }
+    super::hugepages(path, &resources.hugepage_limits, "max")?;
+    super::rdma(path, &resources.rdma)?;
     for (name, value) in &resources.unified {
-        if name.contains('/') {
-            return Err(Error::new(format!(
-                "linux.resources.unified: {name:?} is not the name of a file"
-            )));
+        unified(path, name, value)?;
+    }
+    Ok(())
+}
+
+/// Writes what the configuration gives for a file, line by line, as the kernel takes it.
+fn unified(path: &Path, name: &str, value: &str) -> Result<()> {
+    let field = "linux.resources.unified";
+    if name.contains('/') {
+        return Err(Error::new(format!(
+            "{field}: unified resource {name:?} must be a file name (no slashes)"
+        )));
+    }
+    let lines = value.lines().filter(|line| !line.is_empty());
+    for line in lines {
+        let Err(error) = write(path, name, line) else {
+            continue;
+        };
+        if matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::PermissionDenied
+        ) {
+            let Some((controller, _)) = name.split_once('.') else {
+                return Err(Error::new(format!(
+                    "{field}: unified resource {name:?} must be in the form CONTROLLER.PARAMETER"
+                )));
+            };
+            let available = fs::read_to_string(path.join("cgroup.controllers")).unwrap_or_default();
+            if controller != "cgroup" && available.split_whitespace().all(|has| has != controller) {
+                return Err(Error::new(format!(
+                    "{field}: unified resource {name:?} can't be set: controller {controller:?} not available"
+                )));
+            }
         }
-        set(path, &format!("unified.{name}"), name, value)?;
+        named(Err(error), path, &format!("unified.{name}"), name)?;
     }
     Ok(())
 }
@@ -60,16 +89,21 @@ fn max(limit: i64) -> String {
 }
 
 fn memory(path: &Path, limits: &Memory) -> Result<()> {
-    if let Some(both) = limits.swap.filter(|swap| *swap != 0) {
-        set(
-            path,
-            "memory.swap",
-            "memory.swap.max",
-            swap(both, limits.limit.unwrap_or(0))?,
-        )?;
+    let memory = limits.limit.unwrap_or(0);
+    let both = limits.swap.unwrap_or(0);
+    if limits.check_before_update == Some(true) {
+        check_use(path, memory, both)?;
     }
-    if let Some(limit) = limits.limit.filter(|limit| *limit != 0) {
-        set(path, "memory.limit", "memory.max", max(limit))?;
+    if let Some(value) = swap(both, memory)? {
+        match write(path, "memory.swap.max", &value) {
+            // A kernel without swap need not be told not to, or to use as much as there is.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && (value == "max" || value == "0") => {}
+            result => named(result, path, "memory.swap", "memory.swap.max")?,
+        }
+    }
+    if memory != 0 {
+        set(path, "memory.limit", "memory.max", max(memory))?;
     }
     if let Some(limit) = limits.reservation.filter(|limit| *limit != 0) {
         set(path, "memory.reservation", "memory.low", max(limit))?;
@@ -77,52 +111,71 @@ fn memory(path: &Path, limits: &Memory) -> Result<()> {
     Ok(())
 }
 
-/// v1 limits the sum of memory and swap, v2 swap alone.
-fn swap(both: i64, memory: i64) -> Result<String> {
-    if both < 0 {
-        return Ok("max".into());
+/// v2 kills to get below a limit: `checkBeforeUpdate` asks to be refused instead.
+fn check_use(path: &Path, memory: i64, both: i64) -> Result<()> {
+    let text = fs::read_to_string(path.join("memory.current")).unwrap_or_default();
+    let Ok(usage) = text.trim().parse::<i64>() else {
+        return Ok(());
+    };
+    for (field, what, limit) in [("swap", "memory+swap", both), ("limit", "memory", memory)] {
+        if limit > 0 && limit <= usage {
+            return Err(Error::new(format!(
+                "linux.resources.memory.{field}: rejecting {what} limit {limit} <= usage {usage}"
+            )));
+        }
     }
-    if memory <= 0 {
-        return Err(Error::new(
-            "linux.resources.memory.swap: needs memory.limit beside it",
-        ));
-    }
-    match both - memory {
-        swap if swap >= 0 => Ok(swap.to_string()),
-        _ => Err(Error::new(
-            "linux.resources.memory.swap: must not be lower than memory.limit",
-        )),
+    Ok(())
+}
+
+/// v1 limits the sum of memory and swap, v2 swap alone. 0 is unset. Nothing is to be written where there is no result.
+fn swap(both: i64, memory: i64) -> Result<Option<String>> {
+    let fail = |what: &str| Err(Error::new(format!("linux.resources.memory.swap: {what}")));
+    match (both, memory) {
+        // As on v1: no limit on memory is none on swap.
+        (0, -1) | (-1, _) => Ok(Some("max".into())),
+        (0, _) => Ok(None),
+        (_, -1) => Ok(Some(max(both))),
+        (_, 0) => fail("unable to set swap limit without memory limit"),
+        (_, memory) if memory < 0 => fail(&format!("invalid memory value: {memory}")),
+        (both, memory) if both < memory => fail("memory+swap limit should be >= memory limit"),
+        (both, memory) => Ok(Some((both - memory).to_string())),
     }
 }
 
 fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
-    if let Some(shares) = limits.shares.filter(|shares| *shares != 0) {
-        set(path, "cpu.shares", "cpu.weight", weight(shares))?;
-    }
-    if limits.quota.is_some_and(|quota| quota != 0)
-        || limits.period.is_some_and(|period| period != 0)
-    {
-        let quota = limits
-            .quota
-            .filter(|quota| *quota > 0)
-            .map_or("max".into(), |quota| quota.to_string());
-        let period = limits
-            .period
-            .filter(|period| *period != 0)
-            .unwrap_or(100_000);
-        set(path, "cpu.quota", "cpu.max", format!("{quota} {period}"))?;
-    }
-    if let Some(burst) = limits.burst {
-        set(path, "cpu.burst", "cpu.max.burst", burst)?;
-    }
     if let Some(idle) = limits.idle {
         set(path, "cpu.idle", "cpu.idle", idle)?;
     }
-    if let Some(cpus) = &limits.cpus {
-        set(path, "cpu.cpus", "cpuset.cpus", cpus)?;
+    if let Some(shares) = limits.shares.filter(|shares| *shares != 0) {
+        set(path, "cpu.shares", "cpu.weight", weight(shares))?;
     }
-    if let Some(mems) = &limits.mems {
-        set(path, "cpu.mems", "cpuset.mems", mems)?;
+    let quota = limits.quota.filter(|quota| *quota != 0);
+    let period = limits.period.filter(|period| *period != 0);
+    let mut late = None;
+    if let Some(burst) = limits.burst {
+        match write(path, "cpu.max.burst", &burst.to_string()) {
+            // A burst above the quota that is there must wait for the new one.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && quota.is_some() => {
+                late = Some(burst);
+            }
+            result => named(result, path, "cpu.burst", "cpu.max.burst")?,
+        }
+    }
+    if quota.is_some() || period.is_some() {
+        let quota = max(quota.unwrap_or(-1));
+        let value = format!("{quota} {}", period.unwrap_or(100_000));
+        set(path, "cpu.quota", "cpu.max", value)?;
+    }
+    if let Some(burst) = late {
+        set(path, "cpu.burst", "cpu.max.burst", burst)?;
+    }
+    for (field, name, value) in [
+        ("cpu.cpus", "cpuset.cpus", &limits.cpus),
+        ("cpu.mems", "cpuset.mems", &limits.mems),
+    ] {
+        if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+            set(path, field, name, value)?;
+        }
     }
     Ok(())
 }
@@ -152,9 +205,15 @@ mod tests {
 
     #[test]
     fn swap_is_what_remains() {
-        assert_eq!(swap(300, 100).unwrap(), "200");
-        assert_eq!(swap(-1, 100).unwrap(), "max");
+        let is = |text: &str| Some(text.to_string());
+        assert_eq!(swap(300, 100).unwrap(), is("200"));
+        assert_eq!(swap(100, 100).unwrap(), is("0"));
+        assert_eq!(swap(-1, 100).unwrap(), is("max"));
+        assert_eq!(swap(0, -1).unwrap(), is("max"));
+        assert_eq!(swap(300, -1).unwrap(), is("300"));
+        assert_eq!(swap(0, 100).unwrap(), None);
         assert!(swap(50, 100).is_err());
         assert!(swap(50, 0).is_err());
+        assert!(swap(50, -2).is_err());
     }
 }

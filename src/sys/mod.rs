@@ -1,5 +1,6 @@
 //! Safe wrappers over libc and raw system calls, each a few lines. All `unsafe` of the runtime is here.
 
+pub mod bpf;
 pub mod file;
 pub mod image;
 pub mod mount;
