@@ -1,5 +1,6 @@
 //! The life of a container's first process, from clone to the user's program, as operations in their order.
 
+use super::options::flag;
 use super::wire::{Op, Text, stage};
 use super::{Facts, Handle, Program, mounts, process, slices};
 use crate::error::{Error, Result};
@@ -42,7 +43,7 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     if own_mounts {
         let propagation = linux
             .rootfs_propagation
-            .map_or(libc::MS_SLAVE | libc::MS_REC, propagation);
+            .map_or(flag::SLAVE | flag::REC, propagation);
         program.push(Op::Propagation { flags: propagation });
         let path = text(&facts.rootfs);
         program.push(Op::ParentPrivate { path });
@@ -241,14 +242,14 @@ pub fn new(namespace: Option<&Namespace>) -> bool {
 
 fn propagation(kind: Propagation) -> u64 {
     match kind {
-        Propagation::Private => libc::MS_PRIVATE,
-        Propagation::Rprivate => libc::MS_PRIVATE | libc::MS_REC,
-        Propagation::Slave => libc::MS_SLAVE,
-        Propagation::Rslave => libc::MS_SLAVE | libc::MS_REC,
-        Propagation::Shared => libc::MS_SHARED,
-        Propagation::Rshared => libc::MS_SHARED | libc::MS_REC,
-        Propagation::Unbindable => libc::MS_UNBINDABLE,
-        Propagation::Runbindable => libc::MS_UNBINDABLE | libc::MS_REC,
+        Propagation::Private => flag::PRIVATE,
+        Propagation::Rprivate => flag::PRIVATE | flag::REC,
+        Propagation::Slave => flag::SLAVE,
+        Propagation::Rslave => flag::SLAVE | flag::REC,
+        Propagation::Shared => flag::SHARED,
+        Propagation::Rshared => flag::SHARED | flag::REC,
+        Propagation::Unbindable => flag::UNBINDABLE,
+        Propagation::Runbindable => flag::UNBINDABLE | flag::REC,
     }
 }
 

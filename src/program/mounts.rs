@@ -1,6 +1,7 @@
 //! Mounts, devices, masked paths: everything below the rootfs.
 
 use super::compile::{new, text};
+use super::options::flag;
 use super::options::{self, Bind, Options, attribute};
 use super::wire::{List, Op, create};
 use super::{Facts, Handle, Program, slices};
@@ -131,9 +132,9 @@ fn one(
     }
     below_proc(index, mount, &target)?;
     if options.remount {
-        let flags = legacy_flags(&options) | options.superblock | libc::MS_REMOUNT;
+        let flags = legacy_flags(&options) | options.superblock | flag::REMOUNT;
         let bind = if options.bind.is_some() {
-            libc::MS_BIND
+            flag::BIND
         } else {
             0
         };
@@ -179,12 +180,12 @@ fn one(
         attributes &= !attribute::RDONLY;
         late.push((
             target.clone(),
-            legacy_flags(&options) | libc::MS_REMOUNT | libc::MS_BIND,
+            legacy_flags(&options) | flag::REMOUNT | flag::BIND,
         ));
     }
     let superblock = match kind {
         "proc" | "sysfs" | "tmpfs" | "mqueue" | "devpts" | "cgroup2" => options.superblock,
-        _ if options.set & attribute::RDONLY != 0 => options.superblock | libc::MS_RDONLY,
+        _ if options.set & attribute::RDONLY != 0 => options.superblock | flag::RDONLY,
         _ => options.superblock,
     };
     let data = slices(&options.data);
@@ -291,8 +292,8 @@ fn tree_changes(options: &Options, program: &mut Program) {
         program.push(Op::TreeAttributes {
             set: 0,
             clear: 0,
-            propagation: flags & !libc::MS_REC,
-            recursive: (flags & libc::MS_REC != 0).into(),
+            propagation: flags & !flag::REC,
+            recursive: (flags & flag::REC != 0).into(),
             locked_ok: 0,
         });
     }
@@ -386,7 +387,7 @@ fn cgroup(
     if options.set & attribute::RDONLY != 0 {
         late.push((
             target.to_string(),
-            legacy_flags(options) | libc::MS_REMOUNT | libc::MS_BIND,
+            legacy_flags(options) | flag::REMOUNT | flag::BIND,
         ));
     }
     Ok(())
@@ -496,13 +497,13 @@ fn node(
 /// `MOUNT_ATTR_*` as the `MS_*` flags of mount(2).
 fn legacy_flags(options: &Options) -> u64 {
     let pairs = [
-        (attribute::RDONLY, libc::MS_RDONLY),
-        (attribute::NOSUID, libc::MS_NOSUID),
-        (attribute::NODEV, libc::MS_NODEV),
-        (attribute::NOEXEC, libc::MS_NOEXEC),
-        (attribute::NODIRATIME, libc::MS_NODIRATIME),
-        (attribute::NOATIME, libc::MS_NOATIME),
-        (attribute::STRICTATIME, libc::MS_STRICTATIME),
+        (attribute::RDONLY, flag::RDONLY),
+        (attribute::NOSUID, flag::NOSUID),
+        (attribute::NODEV, flag::NODEV),
+        (attribute::NOEXEC, flag::NOEXEC),
+        (attribute::NODIRATIME, flag::NODIRATIME),
+        (attribute::NOATIME, flag::NOATIME),
+        (attribute::STRICTATIME, flag::STRICTATIME),
         (attribute::NOSYMFOLLOW, 256),
     ];
     pairs

@@ -14,6 +14,31 @@ pub mod attribute {
     pub const NODIRATIME: u64 = 0x80;
     pub const NOSYMFOLLOW: u64 = 0x20_0000;
 }
+
+/// `MS_*` of mount(2), as wide on every machine.
+pub mod flag {
+    #![allow(missing_docs)]
+    pub const RDONLY: u64 = 1;
+    pub const NOSUID: u64 = 2;
+    pub const NODEV: u64 = 4;
+    pub const NOEXEC: u64 = 8;
+    pub const SYNCHRONOUS: u64 = 16;
+    pub const REMOUNT: u64 = 32;
+    pub const MANDLOCK: u64 = 64;
+    pub const DIRSYNC: u64 = 128;
+    pub const NOATIME: u64 = 1024;
+    pub const NODIRATIME: u64 = 2048;
+    pub const BIND: u64 = 4096;
+    pub const REC: u64 = 16384;
+    pub const SILENT: u64 = 32768;
+    pub const UNBINDABLE: u64 = 1 << 17;
+    pub const PRIVATE: u64 = 1 << 18;
+    pub const SLAVE: u64 = 1 << 19;
+    pub const SHARED: u64 = 1 << 20;
+    pub const I_VERSION: u64 = 1 << 23;
+    pub const STRICTATIME: u64 = 1 << 24;
+    pub const LAZYTIME: u64 = 1 << 25;
+}
 use attribute::*;
 
 /// What the options of one mount add up to.
@@ -83,24 +108,24 @@ const ATTRIBUTES: &[(&str, u64, bool)] = &[
 
 /// Options that set or clear a flag of the superblock.
 const SUPERBLOCK: &[(&str, u64, bool)] = &[
-    ("sync", libc::MS_SYNCHRONOUS, true),
-    ("async", libc::MS_SYNCHRONOUS, false),
-    ("dirsync", libc::MS_DIRSYNC, true),
-    ("mand", libc::MS_MANDLOCK, true),
-    ("nomand", libc::MS_MANDLOCK, false),
-    ("iversion", libc::MS_I_VERSION, true),
-    ("noiversion", libc::MS_I_VERSION, false),
-    ("lazytime", libc::MS_LAZYTIME, true),
-    ("nolazytime", libc::MS_LAZYTIME, false),
-    ("silent", libc::MS_SILENT, true),
-    ("loud", libc::MS_SILENT, false),
+    ("sync", flag::SYNCHRONOUS, true),
+    ("async", flag::SYNCHRONOUS, false),
+    ("dirsync", flag::DIRSYNC, true),
+    ("mand", flag::MANDLOCK, true),
+    ("nomand", flag::MANDLOCK, false),
+    ("iversion", flag::I_VERSION, true),
+    ("noiversion", flag::I_VERSION, false),
+    ("lazytime", flag::LAZYTIME, true),
+    ("nolazytime", flag::LAZYTIME, false),
+    ("silent", flag::SILENT, true),
+    ("loud", flag::SILENT, false),
 ];
 
 const PROPAGATION: &[(&str, u64)] = &[
-    ("private", libc::MS_PRIVATE),
-    ("slave", libc::MS_SLAVE),
-    ("shared", libc::MS_SHARED),
-    ("unbindable", libc::MS_UNBINDABLE),
+    ("private", flag::PRIVATE),
+    ("slave", flag::SLAVE),
+    ("shared", flag::SHARED),
+    ("unbindable", flag::UNBINDABLE),
 ];
 
 /// The `MS_*` flags of a propagation's name, such as `rslave`.
@@ -114,7 +139,7 @@ pub fn propagation(name: &str) -> Option<u64> {
     find(name).or_else(|| {
         name.strip_prefix('r')
             .and_then(find)
-            .map(|flag| flag | libc::MS_REC)
+            .map(|flag| flag | flag::REC)
     })
 }
 
@@ -214,7 +239,7 @@ mod tests {
         let options = parsed(&["rbind", "rro", "relatime", "rslave"]);
         assert_eq!(options.bind, Some(Bind::Tree));
         assert_eq!((options.set, options.set_tree), (0, RDONLY));
-        assert_eq!(options.propagation, [libc::MS_SLAVE | libc::MS_REC]);
+        assert_eq!(options.propagation, [flag::SLAVE | flag::REC]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A program in words: what `coracle plan` prints, one operation a line.
 
 use super::capabilities;
+use super::options::flag;
 use super::process::{printable, rlimit_name};
 use super::wire::{List, Op, Slot, Text, create, stage};
 use super::{Handle, Program};
@@ -102,22 +103,22 @@ const ATTRIBUTES: &[(u64, &str)] = &[
 ];
 
 const MOUNT_FLAGS: &[(u64, &str)] = &[
-    (libc::MS_RDONLY, "ro"),
-    (libc::MS_NOSUID, "nosuid"),
-    (libc::MS_NODEV, "nodev"),
-    (libc::MS_NOEXEC, "noexec"),
-    (libc::MS_SYNCHRONOUS, "sync"),
-    (libc::MS_DIRSYNC, "dirsync"),
-    (libc::MS_NOATIME, "noatime"),
-    (libc::MS_NODIRATIME, "nodiratime"),
-    (libc::MS_STRICTATIME, "strictatime"),
-    (libc::MS_LAZYTIME, "lazytime"),
-    (libc::MS_MANDLOCK, "mand"),
-    (libc::MS_PRIVATE, "private"),
-    (libc::MS_SLAVE, "slave"),
-    (libc::MS_SHARED, "shared"),
-    (libc::MS_UNBINDABLE, "unbindable"),
-    (libc::MS_REC, "recursively"),
+    (flag::RDONLY, "ro"),
+    (flag::NOSUID, "nosuid"),
+    (flag::NODEV, "nodev"),
+    (flag::NOEXEC, "noexec"),
+    (flag::SYNCHRONOUS, "sync"),
+    (flag::DIRSYNC, "dirsync"),
+    (flag::NOATIME, "noatime"),
+    (flag::NODIRATIME, "nodiratime"),
+    (flag::STRICTATIME, "strictatime"),
+    (flag::LAZYTIME, "lazytime"),
+    (flag::MANDLOCK, "mand"),
+    (flag::PRIVATE, "private"),
+    (flag::SLAVE, "slave"),
+    (flag::SHARED, "shared"),
+    (flag::UNBINDABLE, "unbindable"),
+    (flag::REC, "recursively"),
 ];
 
 const NAMESPACES: &[(u64, &str)] = &[
