@@ -2,7 +2,7 @@
 
 use super::devices::Policy;
 use crate::error::{Context, Result};
-use std::fs::OpenOptions;
+use crate::sys::file::open_to_write;
 use std::io::Write;
 use std::path::Path;
 
@@ -24,10 +24,7 @@ pub fn apply(directory: &Path, policy: &Policy) -> Result<()> {
 fn write_each(directory: &Path, name: &str, lines: &[String]) -> Result<()> {
     let path = directory.join(name);
     let what = || format!("linux.resources.devices: write {}", path.display());
-    let mut file = OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .with_context(what)?;
+    let mut file = open_to_write(&path).with_context(what)?;
     for line in lines {
         file.write_all(line.as_bytes())
             .with_context(|| format!("{}: {line:?}", what()))?;

@@ -2,14 +2,14 @@
 
 use crate::error::{Context, Result};
 use crate::oci::{HugepageLimit, Rdma};
+use crate::sys::file::open_to_write;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// Writes a value in one write(2). The file is never made.
 pub fn write(directory: &Path, name: &str, value: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(directory.join(name))?;
+    let mut file = open_to_write(&directory.join(name))?;
     file.write_all(value.as_bytes())
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Cgroup, write};
 use crate::error::{Context, Error, Result};
-use std::fs;
+use crate::sys::file::read_text;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Cgroup {
             return Ok(false);
         };
         let path = directory.join(name);
-        match fs::read_to_string(&path) {
+        match read_text(&path) {
             Ok(text) => Ok(matches!(text.trim(), "1" | "FROZEN" | "FREEZING")),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
                 Ok(false)
@@ -61,8 +61,7 @@ impl Cgroup {
                 false => ("freezer.state", "FROZEN"),
             };
             let path = directory.join(name);
-            let text =
-                fs::read_to_string(&path).with_context(|| format!("open {}", path.display()))?;
+            let text = read_text(&path).with_context(|| format!("open {}", path.display()))?;
             if text.lines().any(|line| line == done) {
                 return Ok(());
             }

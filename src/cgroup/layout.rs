@@ -2,7 +2,6 @@
 
 use crate::error::{Context, Result};
 use crate::sys::file;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = "/sys/fs/cgroup";
@@ -32,7 +31,8 @@ impl Layout {
     /// Looks at the host. One without cgroups has no hierarchies.
     pub fn detect() -> Result<Layout> {
         let root = Path::new(ROOT);
-        let own = fs::read_to_string("/proc/self/cgroup").context("open /proc/self/cgroup")?;
+        let own =
+            file::read_text(Path::new("/proc/self/cgroup")).context("open /proc/self/cgroup")?;
         if file::filesystem_magic(root).is_ok_and(|magic| magic == CGROUP2_MAGIC) {
             let own = own
                 .lines()
@@ -49,8 +49,8 @@ impl Layout {
                 hierarchies: vec![hierarchy],
             });
         }
-        let mounts =
-            fs::read_to_string("/proc/self/mountinfo").context("open /proc/self/mountinfo")?;
+        let mounts = file::read_text(Path::new("/proc/self/mountinfo"))
+            .context("open /proc/self/mountinfo")?;
         Ok(Layout {
             unified: false,
             hierarchies: hierarchies(&mounts, &own),

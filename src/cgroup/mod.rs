@@ -99,7 +99,8 @@ impl Cgroup {
                 result => result
                     .with_context(|| format!("linux.cgroupsPath: mkdir {}", path.display()))?,
             }
-            if made.last() != Some(path) {
+            let new = made.last() == Some(path);
+            if !new {
                 found = true;
                 must_be_empty(path)?;
             }
@@ -108,7 +109,7 @@ impl Cgroup {
                 .iter()
                 .any(|controller| controller == "cpuset")
             {
-                v1::inherit_cpuset(&directory.mountpoint, path)?;
+                v1::inherit_cpuset(&directory.mountpoint, path, new)?;
             }
             self.directories.push(directory);
         }
@@ -365,7 +366,7 @@ fn limits_nothing(resources: &Resources) -> bool {
 
 fn collect(directory: &Path, pids: &mut Vec<i32>) -> Result<()> {
     let path = directory.join("cgroup.procs");
-    match fs::read_to_string(&path) {
+    match file::read_text(&path) {
         Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok())),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
             return Ok(());

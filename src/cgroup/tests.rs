@@ -196,6 +196,28 @@ fn cgroups_below_are_removed_too() {
     it.cgroup.delete().unwrap();
 }
 
+#[test]
+fn parents_are_made_with_cpus() {
+    let Some(mut it) = Try::new("parents") else {
+        return;
+    };
+    for directory in &mut it.cgroup.directories {
+        directory.path.push("a/b");
+    }
+    it.cgroup.make(None, false).unwrap();
+    assert!(!it.read("cpuset", "cpuset.mems").is_empty());
+    it.sleeper();
+    it.cgroup.signal_all(libc::SIGKILL).unwrap();
+    it.sleepers
+        .drain(..)
+        .for_each(|mut child| drop(child.wait()));
+    it.cgroup.delete().unwrap();
+    for directory in &mut it.cgroup.directories {
+        directory.path.pop();
+        directory.path.pop();
+    }
+}
+
 /// The v2 hierarchy of a hybrid host takes device programs as well.
 #[test]
 fn device_programs_hold_and_are_replaced() {
@@ -225,4 +247,63 @@ fn device_programs_hold_and_are_replaced() {
         results,
         [(true, true, false), (true, true, false), (true, true, true)]
     );
+}
+
+/// All but the limits works in the v2 hierarchy of a hybrid host, too; below a cgroup of our own, so that the host's
+/// root stays as it is.
+#[test]
+fn version_2_is_made_frozen_killed_and_removed() {
+    let root = Path::new("/sys/fs/cgroup/unified");
+    if process::euid() != 0 || !root.join("cgroup.procs").exists() {
+        return;
+    }
+    let mountpoint = root.join(format!("coracle-unit-{}-v2", std::process::id()));
+    fs::create_dir(&mountpoint).unwrap();
+    let directory = Directory {
+        controllers: Vec::new(),
+        path: mountpoint.join("a/b"),
+        mountpoint: mountpoint.clone(),
+        cgroup: "/a/b".into(),
+    };
+    let cgroup = Cgroup {
+        unified: true,
+        directories: vec![directory],
+    };
+    let mut it = Try {
+        cgroup,
+        sleepers: Vec::new(),
+    };
+    let limited = resources(r#"{"pids": {"limit": 5}}"#);
+    let error = it.cgroup.clone().make(Some(&limited), false).unwrap_err();
+    assert!(
+        error.to_string().contains("linux.resources.pids.limit"),
+        "{error}"
+    );
+    let unified = resources(r#"{"unified": {"pids.max": "5"}}"#);
+    let error = it.cgroup.clone().make(Some(&unified), false).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("controller \"pids\" not available"),
+        "{error}"
+    );
+    assert!(!mountpoint.join("a").exists());
+
+    it.cgroup.make(None, false).unwrap();
+    assert!(it.cgroup.dir_fd().unwrap().is_some());
+    let procs = it.cgroup.directories[0].path.join("cgroup.procs");
+    let script = format!("echo 0 > {} && exec sleep 100", procs.display());
+    let child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    it.sleepers.push(child);
+    while it.cgroup.procs().unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    it.cgroup.freeze().unwrap();
+    assert!(it.cgroup.frozen().unwrap());
+    it.cgroup.kill_all().unwrap();
+    it.sleepers.drain(..).for_each(|mut c| drop(c.wait()));
+    it.cgroup.delete().unwrap();
+    assert!(!it.exists());
+    drop(it);
+    remove(&mountpoint).unwrap();
 }

@@ -3,26 +3,31 @@
 use super::{Cgroup, blkio, set, write};
 use crate::error::{Context, Error, Result};
 use crate::oci::{Cpu, Memory, Network, Resources};
-use std::fs;
+use crate::sys::file::read_text;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// A new cpuset is empty, and takes no process until it has the parent's CPUs and memory nodes.
-pub fn inherit_cpuset(mountpoint: &Path, path: &Path) -> Result<()> {
+/// A new cpuset is empty, and takes no process until it has the parent's CPUs and memory nodes. Of one that is known to
+/// be `new`, the files need not be read.
+pub fn inherit_cpuset(mountpoint: &Path, path: &Path, new: bool) -> Result<()> {
+    let Some(parent) = path.parent().filter(|_| path != mountpoint) else {
+        return Ok(());
+    };
+    let read = |directory: &Path, name: &str| {
+        let file = directory.join(name);
+        read_text(&file).with_context(|| format!("open {}", file.display()))
+    };
     for name in ["cpuset.cpus", "cpuset.mems"] {
-        let file = path.join(name);
-        let own = fs::read_to_string(&file).with_context(|| format!("open {}", file.display()))?;
-        if !own.trim().is_empty() || path == mountpoint {
+        if !new && !read(path, name)?.trim().is_empty() {
             continue;
         }
-        let Some(parent) = path.parent() else {
-            continue;
-        };
-        inherit_cpuset(mountpoint, parent)?;
-        let from = parent.join(name);
-        let value =
-            fs::read_to_string(&from).with_context(|| format!("open {}", from.display()))?;
-        write(path, name, value.trim()).with_context(|| format!("write {}", file.display()))?;
+        let mut value = read(parent, name)?;
+        if value.trim().is_empty() {
+            inherit_cpuset(mountpoint, parent, false)?;
+            value = read(parent, name)?;
+        }
+        write(path, name, value.trim())
+            .with_context(|| format!("write {}", path.join(name).display()))?;
     }
     Ok(())
 }
@@ -139,7 +144,7 @@ fn limit(directory: &Path, value: i64) -> Result<()> {
         // The use could not be brought below it.
         Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
             let read = |name: &str| {
-                let text = fs::read_to_string(directory.join(name)).unwrap_or_default();
+                let text = read_text(&directory.join(name)).unwrap_or_default();
                 text.trim().to_string()
             };
             Err(Error::new(format!(

@@ -3,14 +3,14 @@
 use super::{blkio, named, set, write};
 use crate::error::{Error, Result};
 use crate::oci::{Cpu, Memory, Resources};
-use std::fs;
+use crate::sys::file::read_text;
 use std::io::ErrorKind;
 use std::path::Path;
 
 /// Gives the children every controller that the cgroup has. One that cannot be given is missed, if at all,
 /// when its limit is set.
 pub fn enable_controllers(path: &Path) {
-    let available = fs::read_to_string(path.join("cgroup.controllers")).unwrap_or_default();
+    let available = read_text(&path.join("cgroup.controllers")).unwrap_or_default();
     let all: Vec<String> = available
         .split_whitespace()
         .map(|controller| format!("+{controller}"))
@@ -68,7 +68,7 @@ fn unified(path: &Path, name: &str, value: &str) -> Result<()> {
                     "{field}: unified resource {name:?} must be in the form CONTROLLER.PARAMETER"
                 )));
             };
-            let available = fs::read_to_string(path.join("cgroup.controllers")).unwrap_or_default();
+            let available = read_text(&path.join("cgroup.controllers")).unwrap_or_default();
             if controller != "cgroup" && available.split_whitespace().all(|has| has != controller) {
                 return Err(Error::new(format!(
                     "{field}: unified resource {name:?} can't be set: controller {controller:?} not available"
@@ -113,7 +113,7 @@ fn memory(path: &Path, limits: &Memory) -> Result<()> {
 
 /// v2 kills to get below a limit: `checkBeforeUpdate` asks to be refused instead.
 fn check_use(path: &Path, memory: i64, both: i64) -> Result<()> {
-    let text = fs::read_to_string(path.join("memory.current")).unwrap_or_default();
+    let text = read_text(&path.join("memory.current")).unwrap_or_default();
     let Ok(usage) = text.trim().parse::<i64>() else {
         return Ok(());
     };
