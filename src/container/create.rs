@@ -209,7 +209,8 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup.clone());
     // Before anything is made, so that `delete --force` finds it all should we be killed.
     store.save(&record)?;
-    cgroup.make(linux.resources.as_ref(), options.rootless)?;
+    let optional = options.rootless && linux.cgroups_path.is_none();
+    cgroup.make(linux.resources.as_ref(), optional)?;
     undo.cgroup = Some(cgroup.clone());
     let tasks = cgroup.join_fds()?;
     facts.hierarchies = tasks.len();
