@@ -185,7 +185,12 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     check::id(&options.id)?;
     let (text, config) = load(options)?;
     let bundle = absolute(&options.bundle)?;
-    check_terminal(&config, options)?;
+    let terminal = config
+        .process
+        .as_ref()
+        .is_some_and(|process| process.terminal);
+    let leaves = options.detach || options.await_start;
+    check_terminal(terminal, leaves, options.console_socket.as_deref())?;
     let mut facts = facts(&config, options, &bundle);
     if !facts.rootfs.is_dir() {
         return Err(Error::new(format!(
@@ -263,14 +268,9 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     Ok(created)
 }
 
-/// runc's rules about terminals.
-fn check_terminal(config: &Config, options: &Options) -> Result<()> {
-    let terminal = config
-        .process
-        .as_ref()
-        .is_some_and(|process| process.terminal);
-    let leaves = options.detach || options.await_start;
-    match (terminal, leaves, &options.console_socket) {
+/// runc's rules about terminals; `leaves` says that nobody stays to copy it.
+pub(super) fn check_terminal(terminal: bool, leaves: bool, socket: Option<&Path>) -> Result<()> {
+    match (terminal, leaves, socket) {
         (true, true, None) => Err(Error::new(
             "cannot allocate tty if runc will detach without setting console socket",
         )),

@@ -1,6 +1,6 @@
 //! A further process in a running container.
 
-use super::create::{console_socket, next_message};
+use super::create::{check_terminal, console_socket, next_message};
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
 use super::store::{self, Record, Store};
@@ -69,19 +69,11 @@ pub fn exec(
     let config = store.config(&options.id)?;
     let process = described(options, &config)?;
     check::process(&process)?;
-    match (process.terminal, options.detach, &options.console_socket) {
-        (true, true, None) => {
-            return Err(Error::new(
-                "cannot allocate tty if runc will detach without setting console socket",
-            ));
-        }
-        (false, _, Some(_)) | (true, false, Some(_)) => {
-            return Err(Error::new(
-                "cannot use console socket if runc will not detach or allocate tty",
-            ));
-        }
-        _ => {}
-    }
+    check_terminal(
+        process.terminal,
+        options.detach,
+        options.console_socket.as_deref(),
+    )?;
     start(&record, &process, &config, options, signals)
 }
 
