@@ -25,6 +25,20 @@ struct CloneArgs {
 
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
+impl CloneArgs {
+    /// For a child whose pidfd goes to `pidfd`, which must outlive the call.
+    fn new(spawn: &Spawn<'_>, flags: u64, pidfd: &mut libc::c_int) -> CloneArgs {
+        let into_cgroup = spawn.cgroup.map_or(0, |_| CLONE_INTO_CGROUP);
+        CloneArgs {
+            flags: flags | into_cgroup,
+            pidfd: &raw mut *pidfd as u64,
+            exit_signal: libc::SIGCHLD as u64,
+            cgroup: spawn.cgroup.map_or(0, |cgroup| cgroup.as_raw_fd() as u64),
+            ..Default::default()
+        }
+    }
+}
+
 /// How to start a child.
 pub struct Spawn<'a> {
     /// The executable, by descriptor.
@@ -62,16 +76,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
         0
     };
     let flags = (libc::CLONE_PIDFD | libc::CLONE_VFORK | shared) as u64 | spawn.namespaces;
-    let mut args = CloneArgs {
-        flags,
-        pidfd: &raw mut pidfd as u64,
-        exit_signal: libc::SIGCHLD as u64,
-        ..Default::default()
-    };
-    if let Some(cgroup) = spawn.cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = cgroup.as_raw_fd() as u64;
-    }
+    let args = CloneArgs::new(spawn, flags, &mut pidfd);
     let clone3 = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0];
     // SAFETY: the arguments point to live memory that outlasts the call; see `clone_exec` for the child.
     let mut pid = unsafe { clone_exec(libc::SYS_clone3 as usize, clone3, spawn.image) };
@@ -102,16 +107,11 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
 fn spawn_mapped(spawn: &Spawn<'_>, write_maps: &dyn Fn(i32) -> Result<()>) -> Result<Child> {
     let (ours, theirs) = super::socket::pair()?;
     let mut pidfd: libc::c_int = -1;
-    let mut args = CloneArgs {
-        flags: libc::CLONE_PIDFD as u64 | spawn.namespaces,
-        pidfd: &raw mut pidfd as u64,
-        exit_signal: libc::SIGCHLD as u64,
-        ..Default::default()
-    };
-    if let Some(cgroup) = spawn.cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = cgroup.as_raw_fd() as u64;
-    }
+    let args = CloneArgs::new(
+        spawn,
+        libc::CLONE_PIDFD as u64 | spawn.namespaces,
+        &mut pidfd,
+    );
     // SAFETY: the structure is live and of that size; without CLONE_VM this is a fork, and we have no threads.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     if pid < 0 {
