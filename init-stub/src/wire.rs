@@ -383,8 +383,6 @@ operations! {
     FindExecutable = 75 { candidates: List<'a>, }
     /// Installs a seccomp filter (`struct sock_filter` each).
     Seccomp = 76 { flags: u32, filter: Bytes<'a>, }
-    /// Makes a directory below the *current* root after the pivot, for a working directory that is missing.
-    MakeCwd = 77 { path: Text<'a>, }
 }
 
 /// What the stub sends: fixed-size messages on a `SOCK_SEQPACKET` socket, or on `start`'s connection.

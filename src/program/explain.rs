@@ -55,7 +55,7 @@ pub fn explain(program: &Program, message: Message) -> Error {
         Op::Symlink { path, .. } => {
             format!("creating symbolic link {:?}: {cause}", printable(path))
         }
-        Op::MakeDirectory { path, .. } | Op::MakeCwd { path } => {
+        Op::MakeDirectory { path, .. } => {
             format!(
                 "creating directory {:?} in rootfs: {cause}",
                 printable(path)

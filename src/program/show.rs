@@ -237,7 +237,6 @@ impl fmt::Display for Op<'_> {
             Op::MakeDirectory { path, mode } => {
                 write!(f, "make directory {} {mode:03o}", Word(path))
             }
-            Op::MakeCwd { path } => write!(f, "make working directory {}", Word(path)),
             Op::Symlink { target, path } => write!(f, "link {} to {}", Word(path), Word(target)),
             Op::MakeDevice {
                 path,

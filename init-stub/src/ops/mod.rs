@@ -96,7 +96,6 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
             data,
         } => mounts::remount(machine, target, flags, data),
         Op::MakeDirectory { path, mode } => devices::directory(machine, path, mode),
-        Op::MakeCwd { path } => devices::directory(machine, path, 0o755),
         Op::Symlink { target, path } => devices::link(machine, target, path),
         Op::MakeDevice {
             path,
