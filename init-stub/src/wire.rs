@@ -429,39 +429,77 @@ impl Message {
 }
 
 macro_rules! calls {
-    ($($name:ident = $number:literal),* $(,)?) => {
+    ($($name:ident $text:literal,)*) => {
         /// The names of the steps that can fail, for messages.
         #[allow(missing_docs)]
         pub mod call {
-            $( pub const $name: u32 = $number; )*
+            #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+            enum Number { $( $name, )* }
+            $( pub const $name: u32 = Number::$name as u32; )*
             /// The name of that number.
             pub fn name(number: u32) -> &'static str {
-                match number {
-                    $( $number => NAMES[$number as usize], )*
-                    _ => "unknown",
-                }
+                NAMES.get(number as usize).copied().unwrap_or("unknown")
             }
-            #[rustfmt::skip]
-            const NAMES: &[&str] = &["decode", "open", "openat2", "mkdir", "mknod", "symlink", "fsopen", "fsconfig",
-                "fsmount", "open_tree", "move_mount", "mount_setattr", "mount", "umount", "pivot_root", "chroot",
-                "chdir", "setns", "unshare", "write", "read", "socket", "ioctl", "sethostname", "setdomainname",
-                "prctl", "setuid", "setgid", "setgroups", "capset", "prlimit", "sched_setattr", "ioprio_set",
-                "sched_setaffinity", "set_mempolicy", "personality", "seccomp", "execve", "accept", "sendmsg", "recv",
-                "keyctl", "setsid", "stat", "chown", "fork", "hook", "lookup", "close_range", "getcwd", "timeout",
-                "not a directory", "different node exists", "path is outside the rootfs"];
+            const NAMES: &[&str] = &[$( $text, )*];
         }
     };
 }
 
 calls! {
-    DECODE = 0, OPEN = 1, OPENAT2 = 2, MKDIR = 3, MKNOD = 4, SYMLINK = 5, FSOPEN = 6, FSCONFIG = 7,
-    FSMOUNT = 8, OPEN_TREE = 9, MOVE_MOUNT = 10, MOUNT_SETATTR = 11, MOUNT = 12, UMOUNT = 13, PIVOT_ROOT = 14,
-    CHROOT = 15, CHDIR = 16, SETNS = 17, UNSHARE = 18, WRITE = 19, READ = 20, SOCKET = 21, IOCTL = 22,
-    SETHOSTNAME = 23, SETDOMAINNAME = 24, PRCTL = 25, SETUID = 26, SETGID = 27, SETGROUPS = 28, CAPSET = 29,
-    PRLIMIT = 30, SCHED_SETATTR = 31, IOPRIO_SET = 32, SCHED_SETAFFINITY = 33, SET_MEMPOLICY = 34,
-    PERSONALITY = 35, SECCOMP = 36, EXECVE = 37, ACCEPT = 38, SENDMSG = 39, RECV = 40, KEYCTL = 41, SETSID = 42,
-    STAT = 43, CHOWN = 44, FORK = 45, HOOK = 46, LOOKUP = 47, CLOSE_RANGE = 48, GETCWD = 49, TIMEOUT = 50,
-    NOT_DIRECTORY = 51, DIFFERENT_NODE = 52, OUTSIDE_ROOT = 53,
+    DECODE "decode",
+    OPEN "open",
+    OPENAT2 "openat2",
+    MKDIR "mkdir",
+    MKNOD "mknod",
+    SYMLINK "symlink",
+    FSOPEN "fsopen",
+    FSCONFIG "fsconfig",
+    FSMOUNT "fsmount",
+    OPEN_TREE "open_tree",
+    MOVE_MOUNT "move_mount",
+    MOUNT_SETATTR "mount_setattr",
+    MOUNT "mount",
+    UMOUNT "umount",
+    PIVOT_ROOT "pivot_root",
+    CHROOT "chroot",
+    CHDIR "chdir",
+    SETNS "setns",
+    UNSHARE "unshare",
+    WRITE "write",
+    READ "read",
+    SOCKET "socket",
+    IOCTL "ioctl",
+    SETHOSTNAME "sethostname",
+    SETDOMAINNAME "setdomainname",
+    PRCTL "prctl",
+    SETUID "setuid",
+    SETGID "setgid",
+    SETGROUPS "setgroups",
+    CAPSET "capset",
+    PRLIMIT "prlimit",
+    SCHED_SETATTR "sched_setattr",
+    IOPRIO_SET "ioprio_set",
+    SCHED_SETAFFINITY "sched_setaffinity",
+    SET_MEMPOLICY "set_mempolicy",
+    PERSONALITY "personality",
+    SECCOMP "seccomp",
+    EXECVE "execve",
+    ACCEPT "accept",
+    SENDMSG "sendmsg",
+    RECV "recv",
+    KEYCTL "keyctl",
+    SETSID "setsid",
+    STAT "stat",
+    CHOWN "chown",
+    FORK "fork",
+    HOOK "hook",
+    LOOKUP "lookup",
+    CLOSE_RANGE "close_range",
+    GETCWD "getcwd",
+    TIMEOUT "timeout",
+    NOT_DIRECTORY "not a directory",
+    DIFFERENT_NODE "different node exists",
+    OUTSIDE_ROOT "path is outside the rootfs",
 }
 
 /// The stages of [`Op::Rendezvous`] and [`Op::Report`].
