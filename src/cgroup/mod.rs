@@ -9,6 +9,7 @@ mod freezer;
 mod layout;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod v1;
 mod v2;
 
@@ -27,6 +28,14 @@ use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What the cgroup of a new container is to be.
+pub struct Wanted<'a> {
+    /// The container's id.
+    pub id: &'a str,
+    /// `linux.cgroupsPath`.
+    pub path: Option<&'a str>,
+}
 
 /// A container's cgroup: a directory in each v1 hierarchy, or one on v2.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,9 +60,9 @@ pub struct Directory {
 
 impl Cgroup {
     /// Where a container's cgroup will be, before it is made.
-    pub fn plan(layout: &Layout, cgroups_path: Option<&str>, id: &str) -> Cgroup {
+    pub fn plan(layout: &Layout, wanted: &Wanted<'_>) -> Cgroup {
         let directory = |hierarchy: &layout::Hierarchy| {
-            let cgroup = layout::resolve(&hierarchy.own, cgroups_path, id, layout.unified);
+            let cgroup = layout::resolve(&hierarchy.own, wanted.path, wanted.id, layout.unified);
             Directory {
                 controllers: hierarchy.controllers.clone(),
                 path: hierarchy.mountpoint.join(cgroup.trim_start_matches('/')),
@@ -94,7 +103,7 @@ impl Cgroup {
         let planned = std::mem::take(&mut self.directories);
         for directory in planned {
             let path = &directory.path;
-            match make_path(&directory.mountpoint, path, self.unified, made) {
+            match tree::make(&directory.mountpoint, path, self.unified, made) {
                 Err(error) if optional && denied(&error) => continue,
                 result => result
                     .with_context(|| format!("linux.cgroupsPath: mkdir {}", path.display()))?,
@@ -102,7 +111,7 @@ impl Cgroup {
             let new = made.last() == Some(path);
             if !new {
                 found = true;
-                must_be_empty(path)?;
+                tree::must_be_empty(path)?;
             }
             if directory
                 .controllers
@@ -246,7 +255,7 @@ impl Cgroup {
             .controller("pids")
             .or_else(|| self.directories.first().map(|first| first.path.as_path()));
         if let Some(directory) = directory {
-            collect(directory, &mut pids)?;
+            tree::collect(directory, &mut pids)?;
         }
         pids.sort_unstable();
         pids.dedup();
@@ -287,70 +296,10 @@ impl Cgroup {
     /// Removes the cgroup, with what the container made below it. One that is gone is removed.
     pub fn delete(&self) -> Result<()> {
         for directory in &self.directories {
-            remove(&directory.path)
+            tree::remove(&directory.path)
                 .with_context(|| format!("rmdir {}", directory.path.display()))?;
         }
         Ok(())
-    }
-}
-
-/// Makes a cgroup's directory, and its parents as far as they are missing; on v2 with every controller that the
-/// parents have. What it makes is added to `made`.
-fn make_path(
-    mountpoint: &Path,
-    path: &Path,
-    unified: bool,
-    made: &mut Vec<PathBuf>,
-) -> std::io::Result<()> {
-    let mut make = |path: &Path| match file::make_directory(path) {
-        Ok(()) => {
-            made.push(path.into());
-            Ok(())
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        result => result,
-    };
-    if unified {
-        let below = path.strip_prefix(mountpoint).unwrap_or(path);
-        let mut at = mountpoint.to_path_buf();
-        for component in below.components() {
-            v2::enable_controllers(&at);
-            at.push(component);
-            make(&at)?;
-        }
-        return Ok(());
-    }
-    match make(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        result => return result,
-    }
-    if let Some(parent) = path
-        .parent()
-        .filter(|parent| parent.starts_with(mountpoint))
-    {
-        make_path(mountpoint, parent, unified, made)?;
-        return match file::make_directory(path) {
-            Ok(()) => {
-                made.push(path.into());
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            result => result,
-        };
-    }
-    Err(ErrorKind::NotFound.into())
-}
-
-/// What another container's processes are in must not be taken for a new one.
-fn must_be_empty(path: &Path) -> Result<()> {
-    let mut pids = Vec::new();
-    collect(path, &mut pids)?;
-    match pids.len() {
-        0 => Ok(()),
-        count => Err(Error::new(format!(
-            "linux.cgroupsPath: container's cgroup is not empty: {count} process(es) found in {}",
-            path.display()
-        ))),
     }
 }
 
@@ -362,48 +311,4 @@ fn limits_nothing(resources: &Resources) -> bool {
             devices,
             ..Resources::default()
         }
-}
-
-fn collect(directory: &Path, pids: &mut Vec<i32>) -> Result<()> {
-    let path = directory.join("cgroup.procs");
-    match file::read_text(&path) {
-        Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok())),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
-            return Ok(());
-        }
-        Err(error) => return Err(error).with_context(|| format!("open {}", path.display())),
-    }
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            collect(&entry.path(), pids)?;
-        }
-    }
-    Ok(())
-}
-
-/// rmdir(2), depth first where there is something below. A cgroup stays busy for a moment after its last process
-/// has ended.
-fn remove(path: &Path) -> std::io::Result<()> {
-    const ROUNDS: u32 = 8;
-    let mut wait = Duration::from_micros(500);
-    for round in 0.. {
-        match fs::remove_dir(path) {
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && round < ROUNDS => {
-                let mut below = false;
-                for entry in fs::read_dir(path)?.flatten() {
-                    if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                        remove(&entry.path())?;
-                        below = true;
-                    }
-                }
-                if !below {
-                    std::thread::sleep(wait);
-                    wait *= 2;
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            result => return result,
-        }
-    }
-    Ok(())
 }

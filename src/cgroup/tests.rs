@@ -18,7 +18,13 @@ impl Try {
         }
         let path = format!("/coracle-unit-{}-{name}", std::process::id());
         Some(Try {
-            cgroup: Cgroup::plan(&layout, Some(&path), "id"),
+            cgroup: Cgroup::plan(
+                &layout,
+                &Wanted {
+                    id: "id",
+                    path: Some(&path),
+                },
+            ),
             sleepers: Vec::new(),
         })
     }
@@ -242,7 +248,7 @@ fn device_programs_hold_and_are_replaced() {
         let applied = devices_v2::apply(&path, &Policy::new(&rules).unwrap());
         results.push((applied.is_ok(), reads("/dev/zero"), reads("/dev/kmsg")));
     }
-    remove(&path).unwrap();
+    tree::remove(&path).unwrap();
     assert_eq!(
         results,
         [(true, true, false), (true, true, false), (true, true, true)]
@@ -305,5 +311,5 @@ fn version_2_is_made_frozen_killed_and_removed() {
     it.cgroup.delete().unwrap();
     assert!(!it.exists());
     drop(it);
-    remove(&mountpoint).unwrap();
+    tree::remove(&mountpoint).unwrap();
 }

@@ -4,7 +4,7 @@ use super::handles::{self, Given};
 use super::launch::{Launch, launch};
 use super::store::{self, Record, Store};
 use super::{hooks, identity};
-use crate::cgroup::{Cgroup, Layout};
+use crate::cgroup::{Cgroup, Layout, Wanted};
 use crate::error::{Context, Error, Result};
 use crate::oci::{self, Config, NamespaceType, Status};
 use crate::program::wire::{Message, stage};
@@ -130,7 +130,11 @@ pub fn plan(options: &Options) -> Result<String> {
     let bundle = absolute(&options.bundle)?;
     let mut facts = facts(&config, options, &bundle);
     let layout = Layout::detect()?;
-    let cgroup = Cgroup::plan(&layout, config.linux.cgroups_path.as_deref(), "ID");
+    let wanted = Wanted {
+        id: "ID",
+        path: config.linux.cgroups_path.as_deref(),
+    };
+    let cgroup = Cgroup::plan(&layout, &wanted);
     facts.v1_mounts = cgroup.v1_mounts();
     facts.hierarchies = facts.v1_mounts.len();
     facts.bounding = u64::MAX;
@@ -210,7 +214,11 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
 
     let linux = &config.linux;
     let layout = Layout::detect()?;
-    let mut cgroup = Cgroup::plan(&layout, linux.cgroups_path.as_deref(), &options.id);
+    let wanted = Wanted {
+        id: &options.id,
+        path: linux.cgroups_path.as_deref(),
+    };
+    let mut cgroup = Cgroup::plan(&layout, &wanted);
     let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup.clone());
     // Before anything is made, so that `delete --force` finds it all should we be killed.
     store.save(&record)?;
@@ -351,10 +359,10 @@ fn start_stub(
     let joined = join_ours(config)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();
     let maps = |pid| identity::write_maps(pid, &linux.uid_mappings, &linux.gid_mappings);
-    let write_maps: &dyn Fn(i32) -> Result<()> = &maps;
+    let prepare: &dyn Fn(i32) -> Result<()> = &maps;
     let how = Launch {
         namespaces,
-        write_maps: is_new(linux.namespace(NamespaceType::User)).then_some(write_maps),
+        prepare: is_new(linux.namespace(NamespaceType::User)).then_some(prepare),
         cgroup: cgroup.as_ref().map(AsFd::as_fd),
         own_time,
     };

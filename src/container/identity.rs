@@ -73,7 +73,7 @@ pub fn namespace_with_maps(uids: &[IdMapping], gids: &[IdMapping]) -> Result<Own
     let maps = |pid| write_maps(pid, uids, gids);
     let launch = Launch {
         namespaces: libc::CLONE_NEWUSER as u64,
-        write_maps: Some(&maps),
+        prepare: Some(&maps),
         ..Launch::default()
     };
     let child = super::launch::launch(&crate::program::waiter(), vec![theirs], &launch)?;

@@ -16,8 +16,8 @@ pub struct Launch<'a> {
     pub namespaces: u64,
     /// The cgroup v2 to start in.
     pub cgroup: Option<BorrowedFd<'a>>,
-    /// Writes the maps of the child's new user namespace, given its pid.
-    pub write_maps: Option<&'a dyn Fn(i32) -> Result<()>>,
+    /// Given the pid of the child, which waits meanwhile: writes the maps of its new user namespace, for one.
+    pub prepare: Option<&'a dyn Fn(i32) -> Result<()>>,
     /// The child gets a time namespace that is not ours.
     pub own_time: bool,
 }
@@ -34,7 +34,7 @@ pub fn launch(
         image: image.as_fd(),
         namespaces: launch.namespaces,
         cgroup: launch.cgroup,
-        write_maps: launch.write_maps,
+        prepare: launch.prepare,
         share_memory: !launch.own_time,
     })
     .context("clone3")

@@ -47,8 +47,9 @@ pub struct Spawn<'a> {
     pub namespaces: u64,
     /// The cgroup v2 to start in.
     pub cgroup: Option<BorrowedFd<'a>>,
-    /// Called with the child's pid when that is to get a new user namespace: writes its maps.
-    pub write_maps: Option<&'a dyn Fn(i32) -> Result<()>>,
+    /// Called with the pid of the child, which waits until this is done: for what must be there before it executes
+    /// the image, such as the maps of a new user namespace.
+    pub prepare: Option<&'a dyn Fn(i32) -> Result<()>>,
     /// Whether the child may share memory until it executes the image. A child in another time namespace
     /// than ours may not on kernels before 6.0.
     pub share_memory: bool,
@@ -66,8 +67,8 @@ pub struct Child {
 /// the errno of execveat(2) as its status. The child gets every descriptor that is not close-on-exec, and an
 /// empty environment.
 pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
-    if let Some(write_maps) = spawn.write_maps {
-        return spawn_mapped(spawn, write_maps);
+    if let Some(prepare) = spawn.prepare {
+        return spawn_prepared(spawn, prepare);
     }
     let mut pidfd: libc::c_int = -1;
     let shared = if spawn.share_memory {
@@ -102,9 +103,9 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
     })
 }
 
-/// The same for a child with a new user namespace. Who has no id in it loses all capabilities when it executes
-/// something: so this child, a plain fork, waits for its maps and becomes root before that.
-fn spawn_mapped(spawn: &Spawn<'_>, write_maps: &dyn Fn(i32) -> Result<()>) -> Result<Child> {
+/// The same for a child that waits for us: a plain fork. Who has no id in a new user namespace loses all capabilities
+/// on executing something: so the child becomes root there before that.
+fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Result<Child> {
     let (ours, theirs) = super::socket::pair()?;
     let mut pidfd: libc::c_int = -1;
     let args = CloneArgs::new(
@@ -126,10 +127,12 @@ fn spawn_mapped(spawn: &Spawn<'_>, write_maps: &dyn Fn(i32) -> Result<()>) -> Re
                 libc::_exit(1);
             }
             libc::close(theirs.as_raw_fd());
-            // Denied where setgroups(2) is, and harmless then.
-            libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>());
-            libc::syscall(libc::SYS_setresgid, 0, 0, 0);
-            libc::syscall(libc::SYS_setresuid, 0, 0, 0);
+            if spawn.namespaces & libc::CLONE_NEWUSER as u64 != 0 {
+                // Denied where setgroups(2) is, and harmless then.
+                libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>());
+                libc::syscall(libc::SYS_setresgid, 0, 0, 0);
+                libc::syscall(libc::SYS_setresuid, 0, 0, 0);
+            }
             let argv = [c"coracle-init".as_ptr(), std::ptr::null()];
             let envp = [std::ptr::null::<libc::c_char>()];
             let (fd, flags) = (spawn.image.as_raw_fd(), libc::AT_EMPTY_PATH);
@@ -148,7 +151,7 @@ fn spawn_mapped(spawn: &Spawn<'_>, write_maps: &dyn Fn(i32) -> Result<()>) -> Re
     // SAFETY: the kernel has just made this descriptor for us alone.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let pid = pid as i32;
-    if let Err(error) = write_maps(pid).and_then(|()| super::socket::send(ours.as_fd(), b"g")) {
+    if let Err(error) = prepare(pid).and_then(|()| super::socket::send(ours.as_fd(), b"g")) {
         drop(ours);
         super::process::wait(pid)?;
         return Err(error);

@@ -1,0 +1,107 @@
+//! The directories of cgroups: made with their parents, looked through, removed with what is below them.
+
+use super::v2;
+use crate::error::{Context, Error, Result};
+use crate::sys::file;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Makes a cgroup's directory, and its parents as far as they are missing; on v2 with every controller that the
+/// parents have. What it makes is added to `made`.
+pub fn make(
+    mountpoint: &Path,
+    path: &Path,
+    unified: bool,
+    made: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
+    if unified {
+        let below = path.strip_prefix(mountpoint).unwrap_or(path);
+        let mut at = mountpoint.to_path_buf();
+        for component in below.components() {
+            v2::enable_controllers(&at);
+            at.push(component);
+            make_one(&at, made)?;
+        }
+        return Ok(());
+    }
+    match (make_one(path, made), path.parent()) {
+        (Err(error), Some(parent))
+            if error.kind() == ErrorKind::NotFound && parent.starts_with(mountpoint) =>
+        {
+            make(mountpoint, parent, unified, made)?;
+            make_one(path, made)
+        }
+        (result, _) => result,
+    }
+}
+
+fn make_one(path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    match file::make_directory(path) {
+        Ok(()) => {
+            made.push(path.into());
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+/// What another container's processes are in must not be taken for a new one.
+pub fn must_be_empty(path: &Path) -> Result<()> {
+    let mut pids = Vec::new();
+    collect(path, &mut pids)?;
+    match pids.len() {
+        0 => Ok(()),
+        count => Err(Error::new(format!(
+            "linux.cgroupsPath: container's cgroup is not empty: {count} process(es) found in {}",
+            path.display()
+        ))),
+    }
+}
+
+/// Adds the processes of a cgroup and of those below it. One that is gone has none.
+pub fn collect(directory: &Path, pids: &mut Vec<i32>) -> Result<()> {
+    let path = directory.join("cgroup.procs");
+    match file::read_text(&path) {
+        Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok())),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
+            return Ok(());
+        }
+        Err(error) => return Err(error).with_context(|| format!("open {}", path.display())),
+    }
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect(&entry.path(), pids)?;
+        }
+    }
+    Ok(())
+}
+
+/// rmdir(2), depth first where there is something below. A cgroup stays busy for a moment after its last process
+/// has ended.
+pub fn remove(path: &Path) -> std::io::Result<()> {
+    const ROUNDS: u32 = 8;
+    let mut wait = Duration::from_micros(500);
+    for round in 0.. {
+        match fs::remove_dir(path) {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && round < ROUNDS => {
+                let mut below = false;
+                for entry in fs::read_dir(path)?.flatten() {
+                    if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                        remove(&entry.path())?;
+                        below = true;
+                    }
+                }
+                if !below {
+                    std::thread::sleep(wait);
+                    wait *= 2;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            result => return result,
+        }
+    }
+    Ok(())
+}
