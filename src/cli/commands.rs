@@ -1,7 +1,7 @@
 //! The commands, each from its flags to what it does.
 
 use super::parse::Matches;
-use super::{Global, completion, kill, list, man, print, spec};
+use super::{Global, completion, features, kill, list, man, print, spec};
 use crate::container::{self, Options, Terminal};
 use crate::error::{Context, Error, Result};
 use crate::oci::Status;
@@ -24,6 +24,7 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
         "plan" => print(&container::plan(&options(global, matches)?)?).map(|()| 0),
         "spec" => spec::spec(matches),
         "completion" => print(&completion::script(matches.argument(0)?)?).map(|()| 0),
+        "features" => features::features(),
         "man" => print(&man::page(matches)?).map(|()| 0),
         other => Err(Error::new(format!("{other}: not supported yet"))),
     }

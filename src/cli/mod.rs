@@ -2,6 +2,7 @@
 
 mod commands;
 mod completion;
+mod features;
 pub mod flags;
 mod help;
 mod kill;

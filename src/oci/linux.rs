@@ -218,36 +218,26 @@ pub struct MemoryPolicy {
     pub flags: Vec<MemoryPolicyFlag>,
 }
 
-/// A NUMA memory policy.
-#[allow(missing_docs)] // the names say it: see set_mempolicy(2)
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MemoryPolicyMode {
-    #[serde(rename = "MPOL_DEFAULT")]
-    Default,
-    #[serde(rename = "MPOL_BIND")]
-    Bind,
-    #[serde(rename = "MPOL_INTERLEAVE")]
-    Interleave,
-    #[serde(rename = "MPOL_WEIGHTED_INTERLEAVE")]
-    WeightedInterleave,
-    #[serde(rename = "MPOL_PREFERRED")]
-    Preferred,
-    #[serde(rename = "MPOL_PREFERRED_MANY")]
-    PreferredMany,
-    #[serde(rename = "MPOL_LOCAL")]
-    Local,
+words! {
+    /// A NUMA memory policy, in the order of the kernel's numbers: see set_mempolicy(2).
+    MemoryPolicyMode {
+        Default = "MPOL_DEFAULT",
+        Preferred = "MPOL_PREFERRED",
+        Bind = "MPOL_BIND",
+        Interleave = "MPOL_INTERLEAVE",
+        Local = "MPOL_LOCAL",
+        PreferredMany = "MPOL_PREFERRED_MANY",
+        WeightedInterleave = "MPOL_WEIGHTED_INTERLEAVE",
+    }
 }
 
-/// A flag of set_mempolicy(2).
-#[allow(missing_docs)] // the names say it: see set_mempolicy(2)
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MemoryPolicyFlag {
-    #[serde(rename = "MPOL_F_NUMA_BALANCING")]
-    NumaBalancing,
-    #[serde(rename = "MPOL_F_RELATIVE_NODES")]
-    RelativeNodes,
-    #[serde(rename = "MPOL_F_STATIC_NODES")]
-    StaticNodes,
+words! {
+    /// A flag of set_mempolicy(2).
+    MemoryPolicyFlag {
+        NumaBalancing = "MPOL_F_NUMA_BALANCING",
+        RelativeNodes = "MPOL_F_RELATIVE_NODES",
+        StaticNodes = "MPOL_F_STATIC_NODES",
+    }
 }
 
 /// The argument of personality(2).

@@ -4,6 +4,26 @@
 //! programs expect; an unknown *value* of a closed set is an error. Rules that span fields stand in
 //! [`crate::check`].
 
+/// Makes an enum of the words of a closed set, with the list of all and each one's word.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[allow(missing_docs)] // the words say it
+        #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $(#[serde(rename = $word)] $variant,)* }
+
+        impl $name {
+            /// All of them, in the spec's order.
+            pub const ALL: &[$name] = &[$($name::$variant,)*];
+
+            /// The word of the spec.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $word,)* }
+            }
+        }
+    };
+}
+
 mod config;
 mod features;
 mod hooks;

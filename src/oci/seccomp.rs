@@ -57,26 +57,6 @@ pub struct SyscallArg {
     pub op: SeccompOperator,
 }
 
-/// Makes an enum of the words of a closed set, with the list of all and each one's word.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[allow(missing_docs)] // the words say it
-        #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $(#[serde(rename = $word)] $variant,)* }
-
-        impl $name {
-            /// All of them, in the spec's order.
-            pub const ALL: &[$name] = &[$($name::$variant,)*];
-
-            /// The word of the spec.
-            pub fn name(self) -> &'static str {
-                match self { $($name::$variant => $word,)* }
-            }
-        }
-    };
-}
-
 words! {
     /// What happens to a system call. `SCMP_ACT_KILL` is the older word for `SCMP_ACT_KILL_THREAD`.
     SeccompAction {

@@ -51,6 +51,11 @@ pub const ALL: u64 = (1 << NAMES.len()) - 1;
 /// The number of CAP_SYS_ADMIN.
 pub const SYS_ADMIN: u32 = 21;
 
+/// The names of all capabilities, as the spec has them.
+pub fn all_names() -> Vec<String> {
+    NAMES.iter().map(|name| ["CAP_", name].concat()).collect()
+}
+
 /// The number of a capability of that name.
 pub fn number(name: &str) -> Option<u32> {
     let upper = name.to_ascii_uppercase();

@@ -15,10 +15,12 @@ mod show;
 #[path = "../../init-stub/src/wire.rs"]
 pub mod wire;
 
+pub use capabilities::all_names as capability_names;
 pub use compile::new as is_new;
 pub use compile::{container, waiter};
 pub use exec::exec;
 pub use explain::{explain, explain_start};
+pub use options::names as mount_options;
 
 use crate::oci::NamespaceType;
 use std::path::PathBuf;

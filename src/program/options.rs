@@ -143,6 +143,34 @@ pub fn propagation(name: &str) -> Option<u64> {
     })
 }
 
+/// The options that stand for themselves.
+const WORDS: [&str; 10] = [
+    "bind",
+    "copy-symlink",
+    "defaults",
+    "dest-nofollow",
+    "idmap",
+    "rbind",
+    "remount",
+    "ridmap",
+    "src-nofollow",
+    "tmpcopyup",
+];
+
+/// The names of all options that are not the file system's, sorted.
+pub fn names() -> Vec<String> {
+    let attributes = ATTRIBUTES.iter().map(|(name, ..)| *name);
+    let propagation = PROPAGATION.iter().map(|(name, _)| *name);
+    let with_tree = attributes.chain(propagation);
+    let mut names: Vec<String> = with_tree
+        .flat_map(|name| [name.to_string(), ["r", name].concat()])
+        .chain(SUPERBLOCK.iter().map(|(name, ..)| name.to_string()))
+        .chain(WORDS.iter().map(|name| name.to_string()))
+        .collect();
+    names.sort();
+    names
+}
+
 /// Reads the options of a mount. Those that are in no table are the file system's.
 pub fn parse(options: &[String]) -> Options {
     let mut parsed = Options::default();
@@ -240,6 +268,26 @@ mod tests {
         assert_eq!(options.bind, Some(Bind::Tree));
         assert_eq!((options.set, options.set_tree), (0, RDONLY));
         assert_eq!(options.propagation, [flag::SLAVE | flag::REC]);
+    }
+
+    #[test]
+    fn every_listed_option_is_read() {
+        for name in names() {
+            let read = parsed(&[&name]);
+            assert!(read.data.is_empty(), "{name}");
+            let silent = [
+                "defaults",
+                "async",
+                "nomand",
+                "noiversion",
+                "nolazytime",
+                "loud",
+            ];
+            assert!(
+                read != Options::default() || silent.contains(&name.as_str()),
+                "{name}"
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod bpf;
 pub mod file;
+pub mod filter;
 pub mod image;
 pub mod mount;
 pub mod process;

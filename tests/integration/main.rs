@@ -10,6 +10,7 @@ mod cgroups;
 mod cli;
 mod config;
 mod failure;
+mod features;
 mod golden;
 mod hooks;
 mod kernel;

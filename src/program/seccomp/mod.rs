@@ -202,27 +202,33 @@ fn action(action: SeccompAction, errno: Option<u32>) -> u32 {
 }
 
 fn flags(seccomp: &Seccomp, notify: bool) -> u32 {
-    let Some(listed) = &seccomp.flags else {
-        let listener = if notify {
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32
-        } else {
-            0
-        };
-        return libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32 | listener;
-    };
-    let mut flags = 0;
-    for flag in listed {
-        flags |= match flag {
+    let listed = seccomp
+        .flags
+        .as_deref()
+        .unwrap_or(&[SeccompFlag::SpecAllow]);
+    let flags = listed.iter().fold(0, |all, flag| {
+        all | match flag {
+            // The process has one thread.
             SeccompFlag::Tsync => 0,
-            SeccompFlag::Log => libc::SECCOMP_FILTER_FLAG_LOG as u32,
-            SeccompFlag::SpecAllow => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32,
-            SeccompFlag::WaitKillableRecv => WAIT_KILLABLE_RECV,
-        };
-    }
+            flag => flag_bit(*flag),
+        }
+    });
     if notify {
-        flags |= libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32;
+        flags | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32
+    } else {
+        // The kernel refuses it without a listener, where it would mean nothing.
+        flags & !WAIT_KILLABLE_RECV
     }
-    flags
+}
+
+/// The bit of a flag: `SECCOMP_FILTER_FLAG_*`.
+pub fn flag_bit(flag: SeccompFlag) -> u32 {
+    match flag {
+        SeccompFlag::Tsync => libc::SECCOMP_FILTER_FLAG_TSYNC as u32,
+        SeccompFlag::Log => libc::SECCOMP_FILTER_FLAG_LOG as u32,
+        SeccompFlag::SpecAllow => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32,
+        SeccompFlag::WaitKillableRecv => WAIT_KILLABLE_RECV,
+    }
 }
 
 /// The fates of all 2³² syscall numbers under one token of architecture.

@@ -1,0 +1,90 @@
+//! `features`: what this build can do, and what of it the running kernel has.
+
+use super::print;
+use crate::error::{Error, Result};
+use crate::oci::*;
+use crate::program;
+use crate::sys;
+
+/// Annotations of a configuration that change how a container is run; those with a dot at the end are prefixes.
+const UNSAFE_ANNOTATIONS: [&str; 5] = [
+    "bundle",
+    "org.coracle.",
+    "org.criu.config",
+    "org.systemd.property.",
+    "run.oci.",
+];
+
+/// The release of runc whose behaviour this one's is compared with.
+const RUNC_VERSION: &str = "1.5.0";
+
+/// Prints the features document of the specification.
+pub fn features() -> Result<u8> {
+    let json =
+        serde_json::to_string_pretty(&document()).map_err(|error| Error::new(error.to_string()))?;
+    print(&format!("{json}\n")).map(|()| 0)
+}
+
+fn document() -> Features {
+    let annotations = [
+        ("org.coracle.version", env!("CARGO_PKG_VERSION").to_string()),
+        (
+            "org.coracle.landlock.abi",
+            sys::filter::landlock_abi().to_string(),
+        ),
+        ("org.opencontainers.runc.version", RUNC_VERSION.to_string()),
+    ];
+    Features {
+        oci_version_min: "1.0.0".into(),
+        oci_version_max: VERSION.into(),
+        hooks: owned(Hooks::default().lists().map(|(name, _)| name)),
+        mount_options: program::mount_options(),
+        linux: linux(),
+        annotations: annotations
+            .into_iter()
+            .map(|(name, value)| (name.to_string(), value))
+            .collect(),
+        potentially_unsafe_config_annotations: owned(UNSAFE_ANNOTATIONS),
+    }
+}
+
+fn linux() -> LinuxFeatures {
+    let yes = Enabled { enabled: true };
+    LinuxFeatures {
+        namespaces: owned(NamespaceType::ALL.map(NamespaceType::name)),
+        capabilities: program::capability_names(),
+        cgroup: CgroupFeatures {
+            v1: true,
+            v2: true,
+            systemd: false,
+            systemd_user: false,
+            rdma: true,
+        },
+        seccomp: SeccompFeatures {
+            enabled: true,
+            actions: owned(SeccompAction::ALL.iter().map(|word| word.name())),
+            operators: owned(SeccompOperator::ALL.iter().map(|word| word.name())),
+            archs: owned(SeccompArch::ALL.iter().map(|word| word.name())),
+            known_flags: owned(SeccompFlag::ALL.iter().map(|word| word.name())),
+            supported_flags: owned(
+                SeccompFlag::ALL
+                    .iter()
+                    .filter(|flag| sys::filter::has_flag(program::seccomp::flag_bit(**flag)))
+                    .map(|word| word.name()),
+            ),
+        },
+        apparmor: yes,
+        selinux: yes,
+        intel_rdt: IntelRdtFeatures::default(),
+        memory_policy: MemoryPolicyFeatures {
+            modes: owned(MemoryPolicyMode::ALL.iter().map(|word| word.name())),
+            flags: owned(MemoryPolicyFlag::ALL.iter().map(|word| word.name())),
+        },
+        mount_extensions: MountExtensions { idmap: yes },
+        net_devices: Enabled::default(),
+    }
+}
+
+fn owned<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    words.into_iter().map(str::to_string).collect()
+}
