@@ -1,5 +1,8 @@
 //! Coracle, an OCI container runtime: argv → command → exit status.
 
+// `main` is in `sys::entry`.
+#![cfg_attr(not(test), no_main)]
+
 mod cgroup;
 mod check;
 mod cli;
@@ -12,7 +15,8 @@ mod oci;
 mod program;
 mod sys;
 
-fn main() -> std::process::ExitCode {
-    sys::ensure_stdio();
-    cli::run(std::env::args_os().skip(1)).into()
+/// The whole of it; what it returns is the exit status.
+#[cfg_attr(test, allow(dead_code))]
+fn run(arguments: Vec<std::ffi::OsString>) -> u8 {
+    cli::run(arguments)
 }

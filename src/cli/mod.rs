@@ -32,8 +32,7 @@ pub struct Global {
 }
 
 /// Runs a command line; what it returns is the exit status.
-pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
-    let arguments: Vec<OsString> = arguments.collect();
+pub fn run(arguments: Vec<OsString>) -> u8 {
     let Invocation {
         global,
         command,
@@ -171,7 +170,7 @@ fn global(matches: &Matches) -> Result<Global> {
 
 /// Prints to standard output. A reader that is gone is no error of ours.
 pub fn print(text: &str) -> Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
+    match crate::sys::standard(1).write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
     }

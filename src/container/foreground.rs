@@ -1,7 +1,7 @@
 //! Staying with a process in the foreground: signals are forwarded, the terminal is copied, its end is awaited.
 
 use crate::error::Result;
-use crate::sys::{process, spawn::Child, terminal};
+use crate::sys::{process, spawn::Child, standard, terminal};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,14 +37,14 @@ impl Terminal {
         // A terminal whose other side is closed gives EIO.
         match self.master.read(&mut buffer) {
             Ok(0) | Err(_) => false,
-            Ok(length) => descriptor(1).write_all(&buffer[..length]).is_ok(),
+            Ok(length) => standard(1).write_all(&buffer[..length]).is_ok(),
         }
     }
 
     /// Copies what the user has typed; false at its end.
     fn copy_in(&mut self) -> bool {
         let mut buffer = [0; 4096];
-        match descriptor(0).read(&mut buffer) {
+        match standard(0).read(&mut buffer) {
             Ok(0) | Err(_) => false,
             Ok(length) => self.master.write_all(&buffer[..length]).is_ok(),
         }
@@ -59,11 +59,6 @@ impl Drop for Terminal {
     }
 }
 
-/// Standard input or output without std's buffers, and without closing it.
-fn descriptor(number: i32) -> std::mem::ManuallyDrop<File> {
-    std::mem::ManuallyDrop::new(crate::sys::standard(number))
-}
-
 /// Waits for the child, forwarding every signal that we get; returns its exit status.
 pub fn wait(child: &Child, signals: BorrowedFd<'_>, mut console: Option<Terminal>) -> Result<u8> {
     let mut input = true;
@@ -75,6 +70,10 @@ pub fn wait(child: &Child, signals: BorrowedFd<'_>, mut console: Option<Terminal
             &[Some(child.pidfd.as_fd()), Some(signals), master, typed],
             -1,
         )?;
+        if ready[0] {
+            drain(console);
+            return process::wait(child.pid);
+        }
         while let Some(signal) = process::next_signal(signals) {
             forward(signal, child, console.as_ref());
         }
@@ -82,13 +81,9 @@ pub fn wait(child: &Child, signals: BorrowedFd<'_>, mut console: Option<Terminal
             if ready[3] {
                 input = terminal.copy_in();
             }
-            if ready[2] && !terminal.copy_out() && !ready[0] {
+            if ready[2] && !terminal.copy_out() {
                 console = None;
             }
-        }
-        if ready[0] {
-            drain(console);
-            return process::wait(child.pid);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::handles;
 use crate::error::{Context, Error, Result};
 use crate::program::Program;
-use crate::sys::{image, spawn};
+use crate::sys::{close_all, image, spawn};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The stub's ELF image, as build.rs made it.

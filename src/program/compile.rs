@@ -46,7 +46,10 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
             .map_or(flag::SLAVE | flag::REC, propagation);
         program.push(Op::Propagation { flags: propagation });
         let path = text(&facts.rootfs);
-        program.push(Op::ParentPrivate { path });
+        // Where mounts are shared, or some may have stayed so.
+        if propagation & flag::SHARED != 0 || propagation & flag::REC == 0 {
+            program.push(Op::ParentPrivate { path });
+        }
         program.push(Op::OpenRoot { path, recursive: 1 });
     } else {
         program.push(Op::UseRoot {

@@ -1,9 +1,12 @@
 //! Safe wrappers over libc and raw system calls, each a few lines. All `unsafe` of the runtime is here.
 
 pub mod bpf;
+#[cfg(not(test))]
+mod entry;
 pub mod file;
 pub mod filter;
 pub mod image;
+mod memory;
 pub mod mount;
 pub mod process;
 pub mod socket;
@@ -14,7 +17,8 @@ mod unwind;
 
 use crate::error::{Error, Result};
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -76,35 +80,24 @@ pub fn is_procfs(fd: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// Makes sure that descriptors 0, 1 and 2 are open, so that nothing else is ever taken for them.
-pub fn ensure_stdio() {
-    let closed = |fd| libc::pollfd {
-        fd,
-        events: 0,
-        revents: 0,
-    };
-    let mut fds = [closed(0), closed(1), closed(2)];
-    // SAFETY: three entries, and paths that are C strings; open(2) returns the lowest free descriptor.
-    unsafe {
-        if libc::poll(fds.as_mut_ptr(), 3, 0) > 0 {
-            for entry in fds
-                .iter()
-                .filter(|entry| entry.revents & libc::POLLNVAL != 0)
-            {
-                let opened = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
-                if opened >= 0 && opened != entry.fd {
-                    libc::close(opened);
-                }
+/// Standard input, output or error as a file, without std's buffers, which nobody would empty at the end.
+pub fn standard(number: i32) -> ManuallyDrop<std::fs::File> {
+    // SAFETY: the three are open from start to end of the process (see `entry`), and are not closed here.
+    ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(number) })
+}
+
+/// Closes descriptors, those with adjoining numbers in one call: close_range(2).
+pub fn close_all(descriptors: Vec<OwnedFd>) {
+    let mut numbers: Vec<i32> = descriptors.into_iter().map(OwnedFd::into_raw_fd).collect();
+    numbers.sort_unstable();
+    for run in numbers.chunk_by(|a, b| a + 1 == *b) {
+        // SAFETY: all of them were owned, and are nobody's now. Kernels before 5.9 do not have the call.
+        unsafe {
+            if libc::syscall(libc::SYS_close_range, run[0], run[run.len() - 1], 0) != 0 {
+                run.iter().for_each(|fd| drop(OwnedFd::from_raw_fd(*fd)));
             }
         }
     }
-}
-
-/// Standard input, output or error as a file, without std's buffers. It must not be closed: keep it in a
-/// `ManuallyDrop`.
-pub fn standard(number: i32) -> std::fs::File {
-    // SAFETY: the three are open from start to end of the process (`ensure_stdio`).
-    unsafe { std::fs::File::from_raw_fd(number) }
 }
 
 /// Lets the stub inherit a descriptor: it is not close-on-exec any more.

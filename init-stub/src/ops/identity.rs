@@ -27,14 +27,14 @@ pub fn become_root(keep_groups: bool) -> Outcome {
 
 /// Drops from the bounding set what is not to be kept.
 pub fn bound(keep: u64) -> Outcome {
-    for capability in 0..64 {
-        match call::prctl(PR_CAPBSET_READ, capability, 0) {
-            // The kernel knows no more of them.
-            Err(_) => return Ok(()),
-            Ok(1) if keep >> capability & 1 == 0 => {
-                call::prctl(PR_CAPBSET_DROP, capability, 0).step(step::PRCTL)?;
-            }
+    for capability in (0..64).filter(|bit| keep >> bit & 1 == 0) {
+        match call::prctl(PR_CAPBSET_DROP, capability, 0) {
             Ok(_) => {}
+            // The kernel knows no more of them.
+            Err(Errno::INVAL) => return Ok(()),
+            // Without CAP_SETPCAP nothing can be dropped; what is not there need not be.
+            Err(_) if call::prctl(PR_CAPBSET_READ, capability, 0) == Ok(0) => {}
+            result => return result.step(step::PRCTL).map(drop),
         }
     }
     Ok(())
