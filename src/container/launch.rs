@@ -29,36 +29,35 @@ pub fn launch(
     launch: &Launch<'_>,
 ) -> Result<spawn::Child> {
     let code = program.encode(&handles::numbers(&descriptors));
-    let image = image::sealed(&image_with(&code, program.scratch_bytes())?)?;
-    spawn::spawn(&spawn::Spawn {
+    let image = sealed_image(&code, program.scratch_bytes())?;
+    let child = spawn::spawn(&spawn::Spawn {
         image: image.as_fd(),
         namespaces: launch.namespaces,
         cgroup: launch.cgroup,
         prepare: launch.prepare,
         share_memory: !launch.own_time,
     })
-    .context("clone3")
+    .context("clone3");
+    close_all(descriptors);
+    child
 }
 
-/// A copy of the stub whose last segment is the program, with zeroed memory behind it.
-fn image_with(program: &[u8], scratch_bytes: usize) -> Result<Vec<u8>> {
+/// The stub with the program as its last segment and zeroed memory behind it, in a file that nobody can change.
+fn sealed_image(program: &[u8], scratch_bytes: usize) -> Result<OwnedFd> {
     let segment = last_segment(STUB)
+        .filter(|segment| segment.offset <= STUB.len())
         .ok_or_else(|| Error::new("internal: the stub has no program segment"))?;
-    let mut image = Vec::with_capacity(segment.offset + program.len());
-    image.extend_from_slice(&STUB[..segment.offset.min(STUB.len())]);
-    image.resize(segment.offset, 0);
-    image.extend_from_slice(program);
-    put(&mut image, segment.file_size_at, program.len());
-    put(
-        &mut image,
-        segment.memory_size_at,
-        program.len() + scratch_bytes,
-    );
-    Ok(image)
+    let (headers, rest) = STUB[..segment.offset].split_at(segment.headers_end);
+    let mut headers = headers.to_vec();
+    put(&mut headers, segment.file_size_at, program.len());
+    let size = program.len() + scratch_bytes;
+    put(&mut headers, segment.memory_size_at, size);
+    image::sealed(&[&headers, rest, program])
 }
 
 struct Segment {
     offset: usize,
+    headers_end: usize,
     file_size_at: usize,
     memory_size_at: usize,
 }
@@ -79,6 +78,7 @@ fn last_segment(elf: &[u8]) -> Option<Segment> {
     })?;
     Some(Segment {
         offset: word(elf, header + offset)?,
+        headers_end: start + count * size,
         file_size_at: header + file_size,
         memory_size_at: header + memory_size,
     })

@@ -3,7 +3,7 @@
 use super::{c_path, check};
 use crate::error::{Context, Result};
 use std::fs::File;
-use std::io::Write;
+use std::io::{IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -11,12 +11,12 @@ const MFD_EXEC: libc::c_uint = 0x10;
 const SEALS: libc::c_int =
     libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
 
-/// A descriptor of an executable file with these contents that nobody can change any more: a sealed memfd, or,
+/// A descriptor of an executable file with these parts as its contents that nobody can change any more: a sealed memfd, or,
 /// where the kernel forbids those to be executed (`vm.memfd_noexec=2`), a file on a read-only tmpfs that is
 /// mounted nowhere.
-pub fn sealed(contents: &[u8]) -> Result<OwnedFd> {
-    match memfd(contents) {
-        Err(error) if error.raw_os_error() == Some(libc::EACCES) => detached(contents).context(
+pub fn sealed(parts: &[&[u8]]) -> Result<OwnedFd> {
+    match memfd(parts) {
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => detached(parts).context(
             "the kernel forbids executable memfds (vm.memfd_noexec=2) and a private tmpfs failed too; \
              set vm.memfd_noexec to 0 or 1",
         ),
@@ -24,7 +24,7 @@ pub fn sealed(contents: &[u8]) -> Result<OwnedFd> {
     }
 }
 
-fn memfd(contents: &[u8]) -> std::io::Result<OwnedFd> {
+fn memfd(parts: &[&[u8]]) -> std::io::Result<OwnedFd> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     let create = |flags| {
         // SAFETY: the name is a C string; the result is checked before it is taken for a descriptor.
@@ -40,7 +40,7 @@ fn memfd(contents: &[u8]) -> std::io::Result<OwnedFd> {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => create(flags)?,
         result => result?,
     };
-    file.write_all(contents)?;
+    write_parts(&mut file, parts)?;
     // SAFETY: takes numbers only.
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
         return Err(std::io::Error::last_os_error());
@@ -48,16 +48,21 @@ fn memfd(contents: &[u8]) -> std::io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-fn detached(contents: &[u8]) -> Result<OwnedFd> {
+/// Writes the parts one after the other in one call.
+fn write_parts(file: &mut File, parts: &[&[u8]]) -> std::io::Result<()> {
+    let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    match file.write_vectored(&slices)? {
+        written if written == length => Ok(()),
+        _ => Err(std::io::ErrorKind::WriteZero.into()),
+    }
+}
+
+fn detached(parts: &[&[u8]]) -> Result<OwnedFd> {
     let mount = super::mount::new_tmpfs()?;
     let create = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
-    File::from(super::open_at(
-        mount.as_fd(),
-        Path::new("init"),
-        create,
-        0o555,
-    )?)
-    .write_all(contents)?;
+    let file = super::open_at(mount.as_fd(), Path::new("init"), create, 0o555)?;
+    write_parts(&mut file.into(), parts)?;
     super::mount::set_attributes(mount.as_fd(), super::mount::ATTR_RDONLY, 0, 0, false)?;
     let name = c_path(Path::new("init"))?;
     // SAFETY: the path is a C string that outlives the call.
