@@ -329,8 +329,9 @@ operations! {
     Mask = 42 { paths: List<'a>, }
     /// Makes paths read-only; missing ones are passed over.
     ReadonlyPaths = 43 { paths: List<'a>, }
-    /// Makes the rootfs the root of the namespace, and takes the old root away.
-    PivotRoot = 44 {}
+    /// Makes the rootfs the root of the namespace, and takes the old root away. `peers` is not 0 where mounts of the old
+    /// root may be shared with other namespaces.
+    PivotRoot = 44 { peers: u8, }
     /// The same by `MS_MOVE` and `chroot(2)`, for an initramfs.
     MoveRoot = 45 {}
     /// `chroot(2)` to the rootfs: for containers without a mount namespace of their own.

@@ -40,14 +40,17 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         program.push(Op::LoopbackUp {});
     }
 
+    let propagation_flags = linux
+        .rootfs_propagation
+        .map_or(flag::SLAVE | flag::REC, propagation);
+    // Where mounts become shared, or some may stay so.
+    let peers = propagation_flags & flag::SHARED != 0 || propagation_flags & flag::REC == 0;
     if own_mounts {
-        let propagation = linux
-            .rootfs_propagation
-            .map_or(flag::SLAVE | flag::REC, propagation);
-        program.push(Op::Propagation { flags: propagation });
+        program.push(Op::Propagation {
+            flags: propagation_flags,
+        });
         let path = text(&facts.rootfs);
-        // Where mounts are shared, or some may have stayed so.
-        if propagation & flag::SHARED != 0 || propagation & flag::REC == 0 {
+        if peers {
             program.push(Op::ParentPrivate { path });
         }
         program.push(Op::OpenRoot { path, recursive: 1 });
@@ -68,7 +71,9 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         push_hook(hook, config, facts, "creating", &mut program)?;
     }
     match (own_mounts, facts.no_pivot) {
-        (true, false) => program.push(Op::PivotRoot {}),
+        (true, false) => program.push(Op::PivotRoot {
+            peers: peers.into(),
+        }),
         (true, true) => program.push(Op::MoveRoot {}),
         (false, _) => program.push(Op::ChangeRoot {}),
     }

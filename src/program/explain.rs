@@ -117,7 +117,7 @@ pub fn explain(program: &Program, message: Message) -> Error {
         Op::MemoryPolicy { .. } => format!("linux.memoryPolicy: {cause}"),
         Op::Personality { .. } => format!("linux.personality: {cause}"),
         Op::JoinCgroup { .. } => format!("joining the cgroup: {cause}"),
-        Op::PivotRoot {} => format!("error jailing process inside rootfs: {cause}"),
+        Op::PivotRoot { .. } => format!("error jailing process inside rootfs: {cause}"),
         other => format!("{other}: {cause}"),
     })
 }

@@ -260,7 +260,10 @@ impl fmt::Display for Op<'_> {
             }
             Op::Mask { paths } => write!(f, "mask {}", Words(paths)),
             Op::ReadonlyPaths { paths } => write!(f, "make read-only {}", Words(paths)),
-            Op::PivotRoot {} => f.write_str("pivot to rootfs"),
+            Op::PivotRoot { peers: 0 } => f.write_str("pivot to rootfs"),
+            Op::PivotRoot { .. } => {
+                f.write_str("pivot to rootfs, leaving the peers of the old root")
+            }
             Op::MoveRoot {} => f.write_str("move rootfs to / and chroot"),
             Op::ChangeRoot {} => f.write_str("chroot to rootfs"),
             Op::RootReadonly {} => f.write_str("make / read-only"),

@@ -107,7 +107,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         } => devices::node(machine, path, mode, (major, minor), (uid, gid)),
         Op::Mask { paths } => masks::mask(machine, paths),
         Op::ReadonlyPaths { paths } => masks::read_only(machine, paths),
-        Op::PivotRoot {} => root::pivot(machine),
+        Op::PivotRoot { peers } => root::pivot(machine, peers != 0),
         Op::MoveRoot {} => root::move_over(machine),
         Op::ChangeRoot {} => root::change(machine),
         Op::RootReadonly {} => root::read_only(machine),

@@ -440,15 +440,24 @@ pub fn clone_tree(directory: i32, path: &CStr, flags: u32) -> Result<Fd> {
 
 /// move_mount(2) of a descriptor's mount onto another descriptor's place.
 pub fn move_mount(from: i32, to: i32) -> Result<()> {
-    const F_EMPTY_PATH: u32 = 0x4;
     const T_EMPTY_PATH: u32 = 0x40;
+    move_mount_how(from, to, c"", T_EMPTY_PATH)
+}
+
+/// move_mount(2) of a descriptor's mount onto a path from a directory, whose last component is not followed.
+pub fn move_mount_at(from: i32, directory: i32, path: &CStr) -> Result<()> {
+    move_mount_how(from, directory, path, 0)
+}
+
+fn move_mount_how(from: i32, directory: i32, path: &CStr, flags: u32) -> Result<()> {
+    const F_EMPTY_PATH: u32 = 0x4;
     done(syscall!(
         nr::MOVE_MOUNT,
         from,
         c"".as_ptr(),
-        to,
-        c"".as_ptr(),
-        F_EMPTY_PATH | T_EMPTY_PATH
+        directory,
+        path.as_ptr(),
+        F_EMPTY_PATH | flags
     ))
 }
 
@@ -681,6 +690,11 @@ pub fn memory_file(parts: &[&[u8]]) -> Result<Fd> {
     }
     syscall!(nr::LSEEK, file.raw(), 0, SEEK_SET)?;
     Ok(file)
+}
+
+/// close_range(2): nothing can be done about an error.
+pub fn close_range(first: i32, last: i32) {
+    let _ = syscall!(nr::CLOSE_RANGE, first, last, 0);
 }
 
 /// close_range(2) that makes all descriptors from `first` on close-on-exec.
