@@ -1,23 +1,29 @@
 //! Control groups: made before the container's process, removed after it.
 
 mod blkio;
+mod change;
 mod devices;
 mod devices_v1;
 mod devices_v2;
 mod files;
 mod freezer;
 mod layout;
+mod oom;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod v1;
 mod v2;
 
+pub use change::Change;
 pub use layout::Layout;
+pub use oom::OutOfMemory;
 
 use files::{hugepages, named, pids, rdma, set, write};
 
 use crate::error::{Context, Error, Result};
+use crate::log;
 use crate::oci::{DeviceRule, Resources};
 use crate::program::V1Mount;
 use crate::sys::{file, process};
@@ -143,9 +149,21 @@ impl Cgroup {
         }
     }
 
+    /// Changes limits. When one cannot be set, those that were are set back.
+    pub fn change(&self, change: &Change) -> Result<()> {
+        let result = self.apply(&change.write);
+        if result.is_err()
+            && let Err(error) = self.apply(&change.undo)
+        {
+            log::warn(&format!(
+                "the former limits could not be set again: {error}"
+            ));
+        }
+        result
+    }
+
     /// Changes the limits to those that are given; what is absent stays. Without device rules, devices stay as they are.
-    #[allow(dead_code)]
-    pub fn apply(&self, resources: &Resources) -> Result<()> {
+    fn apply(&self, resources: &Resources) -> Result<()> {
         self.limit(resources)?;
         match resources.devices.is_empty() {
             true => Ok(()),

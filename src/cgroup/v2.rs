@@ -143,12 +143,16 @@ fn swap(both: i64, memory: i64) -> Result<Option<String>> {
 }
 
 fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
-    if let Some(idle) = limits.idle {
-        set(path, "cpu.idle", "cpu.idle", idle)?;
-    }
+    // An idle cgroup takes no weight: what ends that goes before the weight, and what begins it behind.
+    let idle = |wanted: bool| match limits.idle.filter(|idle| (*idle == 1) == wanted) {
+        Some(idle) => set(path, "cpu.idle", "cpu.idle", idle),
+        None => Ok(()),
+    };
+    idle(false)?;
     if let Some(shares) = limits.shares.filter(|shares| *shares != 0) {
         set(path, "cpu.shares", "cpu.weight", weight(shares))?;
     }
+    idle(true)?;
     let quota = limits.quota.filter(|quota| *quota != 0);
     let period = limits.period.filter(|period| *period != 0);
     let mut late = None;
@@ -161,9 +165,13 @@ fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
             result => named(result, path, "cpu.burst", "cpu.max.burst")?,
         }
     }
-    if quota.is_some() || period.is_some() {
-        let quota = max(quota.unwrap_or(-1));
-        let value = format!("{quota} {}", period.unwrap_or(100_000));
+    let value = match (quota, period) {
+        (None, None) => None,
+        // The period that is there stays.
+        (Some(quota), None) => Some(max(quota)),
+        (quota, Some(period)) => Some(format!("{} {period}", max(quota.unwrap_or(-1)))),
+    };
+    if let Some(value) = value {
         set(path, "cpu.quota", "cpu.max", value)?;
     }
     if let Some(burst) = late {

@@ -1,7 +1,7 @@
 //! The commands, each from its flags to what it does.
 
 use super::parse::Matches;
-use super::{Global, completion, features, kill, list, man, print, spec};
+use super::{Global, completion, events, features, kill, list, man, print, spec, update};
 use crate::container::{self, Options, Terminal};
 use crate::error::{Context, Error, Result};
 use crate::oci::Status;
@@ -21,6 +21,8 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
         "delete" => delete(global, matches),
         "pause" => freeze(global, matches.argument(0)?, true),
         "resume" => freeze(global, matches.argument(0)?, false),
+        "events" => events::events(global, matches),
+        "update" => update::update(global, matches),
         "plan" => print(&container::plan(&options(global, matches)?)?).map(|()| 0),
         "spec" => spec::spec(matches),
         "completion" => print(&completion::script(matches.argument(0)?)?).map(|()| 0),

@@ -2,6 +2,7 @@
 
 mod commands;
 mod completion;
+mod events;
 mod features;
 pub mod flags;
 mod help;
@@ -11,6 +12,7 @@ mod man;
 pub mod parse;
 mod spec;
 mod table;
+mod update;
 
 use crate::container::Store;
 use crate::error::{Error, Result};

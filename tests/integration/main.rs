@@ -5,10 +5,13 @@
 
 #[macro_use]
 mod harness;
+#[macro_use]
+mod limits;
 
 mod cgroups;
 mod cli;
 mod config;
+mod events;
 mod failure;
 mod features;
 mod golden;
@@ -20,3 +23,4 @@ mod running;
 mod seccomp;
 mod security;
 mod terminal;
+mod update;
