@@ -2,7 +2,7 @@
 
 use crate::sys::call::{self, Pointers};
 use crate::sys::{Errno, Fd};
-use crate::wire::{Header, Malformed, Message, Slot, Text, call as step};
+use crate::wire::{Header, Malformed, Message, Slot, Text, call as step, stage};
 use core::ffi::CStr;
 use core::ops::Range;
 
@@ -53,6 +53,10 @@ pub struct Machine {
     place: Option<(&'static [u8], Fd)>,
     /// Descriptors with adjoining numbers that are done with: closed together, which is one call for many.
     discarded: Range<i32>,
+    /// The standard output of hooks; -1 for ours.
+    pub hook_stdout: i32,
+    /// The standard error of hooks; -1 for ours.
+    pub hook_stderr: i32,
     /// The program to execute.
     pub program: Option<Text<'static>>,
     /// `HOME=…` with its NUL, when it was looked up.
@@ -78,6 +82,8 @@ impl Machine {
             tree: None,
             place: None,
             discarded: 0..0,
+            hook_stdout: -1,
+            hook_stderr: -1,
             program: None,
             home: [0; 1024],
             home_length: 0,
@@ -176,19 +182,29 @@ impl Machine {
             call: failure.step,
             errno: failure.errno.0,
         };
-        let _ = call::send(self.report, &message.to_bytes());
+        let _ = call::write(self.report, &message.to_bytes());
     }
 
     /// Tells that the program has come to a stage.
     pub fn report_stage(&self, stage: u32) -> Outcome {
+        self.report_at(stage, 0)
+    }
+
+    /// Tells the number of a filter's listener.
+    pub fn report_listener(&self, listener: u32) -> Outcome {
+        self.report_at(stage::LISTENER, listener)
+    }
+
+    fn report_at(&self, stage: u32, call: u32) -> Outcome {
         let message = Message {
             kind: Message::STAGE,
             op: stage,
-            call: 0,
+            call,
             errno: 0,
         };
-        call::send(self.report, &message.to_bytes())
-            .step(step::SENDMSG)
+        // By write(2), like all reports: few filters forbid it.
+        call::write(self.report, &message.to_bytes())
+            .step(step::WRITE)
             .map(drop)
     }
 }

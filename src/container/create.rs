@@ -3,11 +3,11 @@
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
 use super::store::{self, Record, Store};
-use super::{hooks, identity};
+use super::{hooks, identity, notify};
 use crate::cgroup::{Cgroup, Layout, Wanted};
 use crate::error::{Context, Error, Result};
-use crate::oci::{self, Config, NamespaceType, Status};
-use crate::program::wire::{Message, stage};
+use crate::oci::{self, Config, NamespaceType, Status, annotation};
+use crate::program::wire::{Message, Op, stage};
 use crate::program::{self, Facts, Handle, Program, is_new};
 use crate::sys::{process, socket, spawn};
 use crate::{check, log};
@@ -103,6 +103,7 @@ fn facts(config: &Config, options: &Options, bundle: &Path) -> Facts {
         bundle: bundle.to_path_buf(),
         bounding: process::permitted_capabilities(),
         unprivileged: process::euid() != 0,
+        keep_groups: config.set(annotation::KEEP_GROUPS),
         window: window(config, options),
         await_start: options.await_start,
         no_pivot: options.no_pivot,
@@ -235,7 +236,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         facts.v1_mounts = cgroup.v1_mounts();
     }
     let program = program::container(&config, &facts)?;
-    log::debug(&format!("program of {} operations", program.ops().count()));
+    note(&program);
     program
         .warnings
         .iter()
@@ -252,7 +253,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     record.start_time = store::stat(record.pid).map_or(0, |(_, start)| start);
     store.save(&record)?;
 
-    follow(&program, &config, &record, started.report.as_fd(), signals)?;
+    follow(&program, &config, &record, &started, signals)?;
     if let Some(path) = &options.pid_file {
         store::write_atomically(path, record.pid.to_string().as_bytes(), 0o644)
             .context("--pid-file")?;
@@ -274,6 +275,19 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         poststart(store, &created)?;
     }
     Ok(created)
+}
+
+/// What `--debug` shows of a program.
+pub(super) fn note(program: &Program) {
+    if !log::debugs() {
+        return;
+    }
+    log::debug(&format!("program of {} operations", program.ops().count()));
+    for op in program.ops() {
+        if let Op::Seccomp { flags, .. } | Op::SeccompListener { flags, .. } = op {
+            log::debug(&format!("seccomp filter flags: {flags}"));
+        }
+    }
 }
 
 /// runc's rules about terminals; `leaves` says that nobody stays to copy it.
@@ -365,6 +379,7 @@ fn start_stub(
         prepare: is_new(linux.namespace(NamespaceType::User)).then_some(prepare),
         cgroup: cgroup.as_ref().map(AsFd::as_fd),
         own_time,
+        keep_groups: config.set(annotation::KEEP_GROUPS),
     };
     let child = launch(program, descriptors, &how);
     for (namespace, kind) in joined {
@@ -482,9 +497,10 @@ fn follow(
     program: &Program,
     config: &Config,
     record: &Record,
-    report: BorrowedFd<'_>,
+    started: &Started,
     signals: BorrowedFd<'_>,
 ) -> Result<()> {
+    let report = started.report.as_fd();
     let waits = program.handles.contains(&Handle::StartListener);
     loop {
         let Some(message) = next_message(report, signals)? else {
@@ -501,6 +517,18 @@ fn follow(
                 return Err(
                     program::explain(program, message).wrap("unable to start container process")
                 );
+            }
+            Message {
+                op: stage::LISTENER,
+                call: number,
+                ..
+            } => {
+                let process = notify::Notifying {
+                    pid: record.pid,
+                    pidfd: started.child.pidfd.as_fd(),
+                    report,
+                };
+                notify::hand_over(config, &process, number, record.state(Status::Creating))?;
             }
             Message {
                 op: stage::RUNTIME_HOOKS,

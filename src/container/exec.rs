@@ -3,9 +3,11 @@
 use super::create::{check_terminal, console_socket, next_message};
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
+use super::notify;
 use super::store::{self, Record, Store};
 use crate::error::{Context, Error, Result};
 use crate::oci::{Process, Status};
+use crate::program::wire::{Message, stage};
 use crate::program::{self, Facts};
 use crate::sys::{process, socket, spawn};
 use crate::{check, log, oci};
@@ -148,16 +150,13 @@ fn start(
         bounding: process::permitted_capabilities(),
         hierarchies: tasks.len(),
         unprivileged: process::euid() != 0,
+        keep_groups: config.set(oci::annotation::KEEP_GROUPS),
         preserve_fds: options.preserve_fds,
         ..Facts::default()
     };
     let before_clone = namespaces & libc::CLONE_NEWPID as u32;
-    let program = program::exec(
-        process,
-        config.linux.seccomp.as_ref(),
-        namespaces & !before_clone,
-        &facts,
-    )?;
+    let program = program::exec(process, config, namespaces & !before_clone, &facts)?;
+    super::create::note(&program);
     program
         .warnings
         .iter()
@@ -188,7 +187,12 @@ fn start(
         ..Launch::default()
     };
     let child = launch(&program, descriptors, &how)?;
-    if let Err(error) = follow(&program, report.as_fd(), signals, options, child.pid) {
+    let process = notify::Notifying {
+        pid: child.pid,
+        pidfd: child.pidfd.as_fd(),
+        report: report.as_fd(),
+    };
+    if let Err(error) = follow(&program, &process, signals, options, (record, config)) {
         let _ = process::signal(child.pidfd.as_fd(), libc::SIGKILL);
         let _ = process::wait(child.pid);
         return Err(error);
@@ -206,19 +210,22 @@ fn start(
 /// Waits until the program is executed, and writes the pid file.
 fn follow(
     program: &program::Program,
-    report: BorrowedFd<'_>,
+    process: &notify::Notifying<'_>,
     signals: BorrowedFd<'_>,
     options: &Exec,
-    pid: i32,
+    (record, config): (&Record, &oci::Config),
 ) -> Result<()> {
-    if let Some(message) = next_message(report, signals)? {
+    while let Some(message) = next_message(process.report, signals)? {
+        if let (Message::STAGE, stage::LISTENER) = (message.kind, message.op) {
+            notify::hand_over(config, process, message.call, record.state(Status::Running))?;
+            continue;
+        }
         return Err(program::explain(program, message)
             .wrap("exec failed: unable to start container process"));
     }
     match &options.pid_file {
-        Some(path) => {
-            store::write_atomically(path, pid.to_string().as_bytes(), 0o644).context("--pid-file")
-        }
+        Some(path) => store::write_atomically(path, process.pid.to_string().as_bytes(), 0o644)
+            .context("--pid-file"),
         None => Ok(()),
     }
 }

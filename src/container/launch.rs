@@ -20,6 +20,8 @@ pub struct Launch<'a> {
     pub prepare: Option<&'a dyn Fn(i32) -> Result<()>>,
     /// The child gets a time namespace that is not ours.
     pub own_time: bool,
+    /// The child keeps our supplementary groups in its new user namespace.
+    pub keep_groups: bool,
 }
 
 /// Starts the stub on the program, with the handles opened as these descriptors.
@@ -36,6 +38,7 @@ pub fn launch(
         cgroup: launch.cgroup,
         prepare: launch.prepare,
         share_memory: !launch.own_time,
+        keep_groups: launch.keep_groups,
     })
     .context("clone3");
     close_all(descriptors);

@@ -9,6 +9,7 @@ mod hooks;
 mod identity;
 mod launch;
 mod life;
+mod notify;
 mod store;
 mod update;
 

@@ -3,16 +3,11 @@
 use super::wire::Op;
 use super::{Facts, Handle, Program, process};
 use crate::error::Result;
-use crate::oci::{Process, Seccomp};
+use crate::oci::{Config, Process};
 
 /// Compiles the program of an exec'ed process; `namespaces` are the `CLONE_NEW*` flags of those that the
 /// container does not share with the runtime.
-pub fn exec(
-    process: &Process,
-    seccomp: Option<&Seccomp>,
-    namespaces: u32,
-    facts: &Facts,
-) -> Result<Program> {
+pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) -> Result<Program> {
     let mut program = Program::new(facts.preserve_fds);
     program.push(Op::Undumpable {});
     for index in 0..facts.hierarchies {
@@ -39,6 +34,8 @@ pub fn exec(
     let user = namespaces & libc::CLONE_NEWUSER as u32 != 0;
     let identity = process::identity(process, facts, user, &mut program);
     process::find(process, &mut program)?;
-    process::execute(process, seccomp, &identity, &mut program)?;
+    let filter = super::seccomp::of(config)?;
+    process::confine(process, filter.as_ref(), &identity, &mut program);
+    process::execute(process, &mut program);
     Ok(program)
 }

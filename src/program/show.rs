@@ -24,6 +24,7 @@ fn slot(op: &Op<'_>) -> Option<Slot> {
         Op::JoinCgroup { tasks } => Some(tasks),
         Op::Setns { namespace, .. } => Some(namespace),
         Op::SlotTree { tree } => Some(tree),
+        Op::HookOutput { file, .. } => Some(file),
         _ => None,
     }
 }
@@ -48,6 +49,7 @@ impl fmt::Display for Handle {
                 write!(f, "{}{tree}{idmap}", path.display())
             }
             Handle::Console => f.write_str("the console socket"),
+            Handle::HookOutput(path) => path.display().fmt(f),
         }
     }
 }
@@ -344,6 +346,18 @@ impl fmt::Display for Op<'_> {
             Op::FindExecutable { candidates } => {
                 write!(f, "find program among {}", Words(candidates))
             }
+            Op::Seal {} => f.write_str("close all other descriptors on exec; restore SIGPIPE"),
+            Op::HookOutput { number, .. } => {
+                let name = if number == 2 { "error" } else { "output" };
+                write!(f, "add hooks' standard {name} to")
+            }
+            Op::SeccompListener { flags, filter } => {
+                write!(
+                    f,
+                    "install seccomp filter of {} instructions, flags {flags:#x}, and hand on its listener",
+                    filter.0.len() / 8
+                )
+            }
             Op::Seccomp { flags, filter } => {
                 write!(
                     f,
@@ -360,6 +374,7 @@ fn stage_name(number: u32) -> &'static str {
         stage::MAPS => "id maps",
         stage::RUNTIME_HOOKS => "prestart and createRuntime hooks",
         stage::CREATED => "created",
+        stage::LISTENER => "seccomp listener",
         _ => "?",
     }
 }

@@ -53,6 +53,8 @@ pub struct Spawn<'a> {
     /// Whether the child may share memory until it executes the image. A child in another time namespace
     /// than ours may not on kernels before 6.0.
     pub share_memory: bool,
+    /// Whether a child with a new user namespace keeps our supplementary groups.
+    pub keep_groups: bool,
 }
 
 /// A child process: its pid and its pidfd.
@@ -129,7 +131,9 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
             libc::close(theirs.as_raw_fd());
             if spawn.namespaces & libc::CLONE_NEWUSER as u64 != 0 {
                 // Denied where setgroups(2) is, and harmless then.
-                libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>());
+                if !spawn.keep_groups {
+                    libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>());
+                }
                 libc::syscall(libc::SYS_setresgid, 0, 0, 0);
                 libc::syscall(libc::SYS_setresuid, 0, 0, 0);
             }

@@ -1,4 +1,4 @@
-//! Who the process is and what it may do: ids, capabilities, filters.
+//! Who the process is and what it may do: ids, capabilities.
 
 use crate::machine::{Outcome, Step};
 use crate::sys::Errno;
@@ -77,9 +77,4 @@ pub fn no_new_privileges() -> Outcome {
     call::prctl(PR_SET_NO_NEW_PRIVS, 1, 0)
         .step(step::PRCTL)
         .map(drop)
-}
-
-/// Installs a seccomp filter.
-pub fn filter(flags: u32, filter: Bytes<'_>) -> Outcome {
-    call::seccomp(flags, filter.0).step(step::SECCOMP)
 }

@@ -3,6 +3,7 @@
 mod console;
 mod devices;
 mod exec;
+mod filters;
 mod hooks;
 mod identity;
 mod masks;
@@ -149,6 +150,9 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Home { uid } => exec::home(machine, uid),
         Op::Chdir { path } => exec::change_directory(path),
         Op::FindExecutable { candidates } => exec::find(machine, candidates),
-        Op::Seccomp { flags, filter } => identity::filter(flags, filter),
+        Op::Seccomp { flags, filter } => filters::seccomp(flags, filter),
+        Op::SeccompListener { flags, filter } => filters::listener(machine, flags, filter),
+        Op::Seal {} => filters::seal(machine),
+        Op::HookOutput { number, file } => hooks::output(machine, number, file),
     }
 }

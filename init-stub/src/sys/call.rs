@@ -162,20 +162,6 @@ pub fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
     syscall!(nr::WRITE, fd, bytes.as_ptr(), bytes.len())
 }
 
-/// send(2) without a signal when the other side is gone.
-pub fn send(fd: i32, bytes: &[u8]) -> Result<usize> {
-    const MSG_NOSIGNAL: usize = 0x4000;
-    syscall!(
-        nr::SENDTO,
-        fd,
-        bytes.as_ptr(),
-        bytes.len(),
-        MSG_NOSIGNAL,
-        0,
-        0
-    )
-}
-
 /// recv(2).
 pub fn receive(fd: i32, buffer: &mut [u8]) -> Result<usize> {
     syscall!(nr::RECVFROM, fd, buffer.as_mut_ptr(), buffer.len(), 0, 0, 0)
@@ -646,7 +632,7 @@ pub fn personality(domain: u64) -> Result<()> {
 }
 
 /// seccomp(2): installs a filter, of eight bytes an instruction.
-pub fn seccomp(flags: u32, filter: &[u8]) -> Result<()> {
+pub fn seccomp(flags: u32, filter: &[u8]) -> Result<usize> {
     #[repr(C)]
     struct Program {
         length: u16,
@@ -658,12 +644,7 @@ pub fn seccomp(flags: u32, filter: &[u8]) -> Result<()> {
         length,
         filter: filter.as_ptr(),
     };
-    done(syscall!(
-        nr::SECCOMP,
-        SET_MODE_FILTER,
-        flags,
-        &raw const program
-    ))
+    syscall!(nr::SECCOMP, SET_MODE_FILTER, flags, &raw const program)
 }
 
 /// keyctl(KEYCTL_JOIN_SESSION_KEYRING): the keyring's serial number.
