@@ -91,9 +91,7 @@ fn max(limit: i64) -> String {
 fn memory(path: &Path, limits: &Memory) -> Result<()> {
     let memory = limits.limit.unwrap_or(0);
     let both = limits.swap.unwrap_or(0);
-    if limits.check_before_update == Some(true) {
-        check_use(path, memory, both)?;
-    }
+    check_use(path, limits)?;
     if let Some(value) = swap(both, memory)? {
         match write(path, "memory.swap.max", &value) {
             // A kernel without swap need not be told not to, or to use as much as there is.
@@ -112,7 +110,11 @@ fn memory(path: &Path, limits: &Memory) -> Result<()> {
 }
 
 /// v2 kills to get below a limit: `checkBeforeUpdate` asks to be refused instead.
-fn check_use(path: &Path, memory: i64, both: i64) -> Result<()> {
+pub fn check_use(path: &Path, limits: &Memory) -> Result<()> {
+    if limits.check_before_update != Some(true) {
+        return Ok(());
+    }
+    let (memory, both) = (limits.limit.unwrap_or(0), limits.swap.unwrap_or(0));
     let text = read_text(&path.join("memory.current")).unwrap_or_default();
     let Ok(usage) = text.trim().parse::<i64>() else {
         return Ok(());
@@ -128,7 +130,7 @@ fn check_use(path: &Path, memory: i64, both: i64) -> Result<()> {
 }
 
 /// v1 limits the sum of memory and swap, v2 swap alone. 0 is unset. Nothing is to be written where there is no result.
-fn swap(both: i64, memory: i64) -> Result<Option<String>> {
+pub fn swap(both: i64, memory: i64) -> Result<Option<String>> {
     let fail = |what: &str| Err(Error::new(format!("linux.resources.memory.swap: {what}")));
     match (both, memory) {
         // As on v1: no limit on memory is none on swap.
@@ -190,7 +192,7 @@ fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
 
 /// Shares (2 to 262144, 1024 the default) as a weight (1 to 10000, 100 the default): a quadratic function of the
 /// logarithm that meets all three points.
-fn weight(shares: u64) -> u64 {
+pub fn weight(shares: u64) -> u64 {
     if shares <= 2 {
         return 1;
     }

@@ -33,11 +33,6 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
 }
 
 fn options(global: &Global, matches: &Matches) -> Result<Options> {
-    if global.systemd_cgroup {
-        return Err(Error::new(
-            "--systemd-cgroup: not supported yet: leave it out to use cgroupfs",
-        ));
-    }
     let id = if matches.arguments.is_empty() {
         ""
     } else {
@@ -56,6 +51,7 @@ fn options(global: &Global, matches: &Matches) -> Result<Options> {
         await_start: false,
         detach: matches.flag("detach"),
         rootless: global.rootless,
+        systemd: global.systemd_cgroup,
     })
 }
 

@@ -1,7 +1,7 @@
 //! From a program to a process: descriptors opened, the image sealed, one child cloned.
 
 use super::handles;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::program::Program;
 use crate::sys::{close_all, image, spawn};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -39,8 +39,7 @@ pub fn launch(
         prepare: launch.prepare,
         share_memory: !launch.own_time,
         keep_groups: launch.keep_groups,
-    })
-    .context("clone3");
+    });
     close_all(descriptors);
     child
 }

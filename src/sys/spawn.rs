@@ -1,7 +1,7 @@
 //! Starting the stub: one system call that makes the child, one in the child that executes the image.
 
 use super::check;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use std::arch::asm;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -95,7 +95,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
         pid = unsafe { clone_exec(libc::SYS_clone as usize, clone, spawn.image) };
     }
     if pid < 0 {
-        return Err(std::io::Error::from_raw_os_error(-pid as i32).into());
+        return Err(std::io::Error::from_raw_os_error(-pid as i32)).context("clone3");
     }
     // SAFETY: the kernel has just made this descriptor for us alone.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
@@ -118,7 +118,7 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
     // SAFETY: the structure is live and of that size; without CLONE_VM this is a fork, and we have no threads.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     if pid < 0 {
-        return Err(Error::last_os());
+        return Err(Error::last_os().wrap("clone3"));
     }
     if pid == 0 {
         // SAFETY: the child makes system calls with live arguments, and ends in one of them.
