@@ -31,14 +31,9 @@ pub fn init(path: Option<&Path>, json: bool, debug: bool) -> Result<()> {
     Ok(())
 }
 
-/// Whether [`debug`] says anything.
-pub fn debugs() -> bool {
-    LOG.get().is_some_and(|log| log.debug)
-}
-
 /// What only `--debug` shows.
 pub fn debug(message: &str) {
-    if debugs() {
+    if LOG.get().is_some_and(|log| log.debug) {
         write("debug", message);
     }
 }
@@ -77,8 +72,24 @@ fn line(json: bool, level: &str, message: &str, time: &str) -> String {
 
 /// The time as RFC 3339 has it, UTC, to the second.
 pub fn now() -> String {
+    rfc3339(since_epoch().as_secs())
+}
+
+/// The same to the nanosecond, without trailing zeros.
+pub fn now_nanosec() -> String {
+    let since = since_epoch();
+    let fraction = format!("{:09}", since.subsec_nanos());
+    let fraction = fraction.trim_end_matches('0');
+    let time = rfc3339(since.as_secs());
+    match fraction {
+        "" => time,
+        fraction => format!("{}.{fraction}Z", time.trim_end_matches('Z')),
+    }
+}
+
+fn since_epoch() -> std::time::Duration {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    rfc3339(since.map_or(0, |since| since.as_secs()))
+    since.unwrap_or_default()
 }
 
 fn rfc3339(seconds: u64) -> String {

@@ -23,13 +23,8 @@ impl Try {
                 &Wanted {
                     id: "id",
                     path: Some(&path),
-                    systemd: false,
-                    rootless: false,
-                    owner: None,
-                    annotations: &BTreeMap::new(),
                 },
-            )
-            .unwrap(),
+            ),
             sleepers: Vec::new(),
         })
     }
@@ -277,8 +272,6 @@ fn version_2_is_made_frozen_killed_and_removed() {
         cgroup: "/a/b".into(),
     };
     let cgroup = Cgroup {
-        unit: None,
-        owner: None,
         unified: true,
         directories: vec![directory],
     };

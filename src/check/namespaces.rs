@@ -174,20 +174,29 @@ fn memory_policy(linux: &Linux) -> Result<()> {
         return Ok(());
     };
     let field = "linux.memoryPolicy.nodes";
-    let none = match list(&policy.nodes) {
-        Ok(ranges) => ranges.is_empty(),
-        Err(error) => return fail(field, error),
+    let ranges = match list(&policy.nodes) {
+        Ok(ranges) => ranges,
+        Err(error) => {
+            return fail(
+                field,
+                format_args!("invalid memory policy nodes {:?}: {error}", policy.nodes),
+            );
+        }
     };
+    let sizes = ranges
+        .iter()
+        .map(|(first, last)| u64::from(last - first + 1));
+    let count: u64 = sizes.sum();
     use MemoryPolicyMode::{Default, Local, Preferred};
     match policy.mode {
-        Default | Local if !none => fail(
+        Default | Local if count > 0 => fail(
             field,
-            "must be empty in the modes MPOL_DEFAULT and MPOL_LOCAL",
+            format_args!("memory policy mode requires 0 nodes but got {count}"),
         ),
         Default | Local | Preferred => Ok(()),
-        _ if none => fail(
+        _ if count == 0 => fail(
             field,
-            "this mode requires at least one node, as a list like `0-3,7`",
+            "memory policy mode requires at least one node but got 0: it is a list like `0-3,7`",
         ),
         _ => Ok(()),
     }

@@ -433,13 +433,16 @@ fn intel_rdt_and_memory_policy() {
     };
     starts(
         &with("MPOL_LOCAL", "0"),
-        "linux.memoryPolicy.nodes: must be empty",
+        "linux.memoryPolicy.nodes: memory policy mode requires 0 nodes but got 1",
     );
     starts(
         &with("MPOL_BIND", ""),
-        "linux.memoryPolicy.nodes: this mode requires at least one",
+        "linux.memoryPolicy.nodes: memory policy mode requires at least one node",
     );
-    starts(&with("MPOL_BIND", "x"), "linux.memoryPolicy.nodes: \"x\"");
+    starts(
+        &with("MPOL_BIND", "x"),
+        "linux.memoryPolicy.nodes: invalid memory policy nodes \"x\"",
+    );
     for (mode, nodes) in [
         ("MPOL_DEFAULT", ""),
         ("MPOL_PREFERRED", ""),

@@ -1,9 +1,10 @@
 //! The commands, each from its flags to what it does.
 
 use super::parse::Matches;
-use super::{Global, completion, events, features, kill, list, man, print, spec, update};
+use super::{Global, completion, features, kill, list, man, print, ps, spec};
 use crate::container::{self, Options, Terminal};
 use crate::error::{Context, Error, Result};
+use crate::log;
 use crate::oci::Status;
 use crate::sys::process;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,11 +19,10 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
         "state" => list::state(global, matches.argument(0)?),
         "list" => list::list(global, matches),
         "kill" => kill::kill(global, matches),
+        "ps" => ps::ps(global, matches),
         "delete" => delete(global, matches),
         "pause" => freeze(global, matches.argument(0)?, true),
         "resume" => freeze(global, matches.argument(0)?, false),
-        "events" => events::events(global, matches),
-        "update" => update::update(global, matches),
         "plan" => print(&container::plan(&options(global, matches)?)?).map(|()| 0),
         "spec" => spec::spec(matches),
         "completion" => print(&completion::script(matches.argument(0)?)?).map(|()| 0),
@@ -33,6 +33,11 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
 }
 
 fn options(global: &Global, matches: &Matches) -> Result<Options> {
+    if global.systemd_cgroup {
+        return Err(Error::new(
+            "--systemd-cgroup: not supported yet: leave it out to use cgroupfs",
+        ));
+    }
     let id = if matches.arguments.is_empty() {
         ""
     } else {
@@ -51,7 +56,6 @@ fn options(global: &Global, matches: &Matches) -> Result<Options> {
         await_start: false,
         detach: matches.flag("detach"),
         rootless: global.rootless,
-        systemd: global.systemd_cgroup,
     })
 }
 
@@ -91,14 +95,20 @@ fn foreground(
     container::wait(child, signals.as_fd(), terminal)
 }
 
+/// `exec`, whose own failures have a status that few programs return.
 fn exec(global: &Global, matches: &Matches) -> Result<u8> {
-    for flag in ["process-label", "apparmor", "cgroup"] {
-        if matches.value(flag).is_some_and(|value| !value.is_empty()) {
-            return Err(Error::new(format!(
-                "--{flag}: not supported yet: leave it out"
-            )));
-        }
-    }
+    const FAILED: u8 = 255;
+    exec_process(global, matches).or_else(|error| {
+        log::error(&error.wrap("exec failed").to_string());
+        Ok(FAILED)
+    })
+}
+
+fn exec_process(global: &Global, matches: &Matches) -> Result<u8> {
+    let text = |flag: &str| {
+        let value = matches.value(flag).filter(|value| !value.is_empty());
+        value.map(|value| value.to_string_lossy().into_owned())
+    };
     let exec = container::Exec {
         id: matches.argument(0)?.to_string(),
         process: matches.path("process"),
@@ -106,17 +116,18 @@ fn exec(global: &Global, matches: &Matches) -> Result<u8> {
             .iter()
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect(),
-        cwd: matches
-            .value("cwd")
-            .map(|cwd| cwd.to_string_lossy().into_owned()),
+        cwd: text("cwd"),
         env: matches.values("env"),
         terminal: matches.flag("tty"),
-        user: matches
-            .value("user")
-            .map(|user| user.to_string_lossy().into_owned()),
+        user: text("user"),
         additional_gids: matches.values("additional-gids"),
         capabilities: matches.values("cap"),
-        no_new_privileges: matches.flag("no-new-privs"),
+        no_new_privileges: matches
+            .value("no-new-privs")
+            .map(|_| matches.flag("no-new-privs")),
+        apparmor: text("apparmor"),
+        process_label: text("process-label"),
+        cgroups: matches.values("cgroup"),
         console_socket: matches.path("console-socket"),
         pid_file: matches.path("pid-file"),
         pidfd_socket: matches.path("pidfd-socket"),

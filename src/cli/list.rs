@@ -4,24 +4,38 @@ use super::parse::Matches;
 use super::{Global, print};
 use crate::container::Record;
 use crate::error::{Error, Result};
-use crate::oci::{State, Status};
+use crate::log;
+use crate::oci::Status;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
-/// What runc's `list` and `state` print beside the specification's state.
+/// What runc's `list` and `state` print: the specification's state and more, in runc's order.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Entry {
-    #[serde(flatten)]
-    state: State,
+    oci_version: String,
+    id: String,
+    pid: i32,
+    status: Status,
+    bundle: String,
     rootfs: String,
     created: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
     owner: String,
 }
 
 fn entry(global: &Global, record: &Record) -> Entry {
+    let state = record.state(global.store.status(record));
     Entry {
-        state: record.state(global.store.status(record)),
+        oci_version: state.oci_version,
+        id: state.id,
+        pid: state.pid,
+        status: state.status,
+        bundle: state.bundle,
         rootfs: record.rootfs.to_string_lossy().into_owned(),
         created: record.created.clone(),
+        annotations: state.annotations,
         owner: owner(record.owner),
     }
 }
@@ -48,14 +62,20 @@ pub fn state(global: &Global, id: &str) -> Result<u8> {
 
 /// Prints all containers.
 pub fn list(global: &Global, matches: &Matches) -> Result<u8> {
-    let ids = global.store.ids()?;
+    let ids = global.store.ids(global.root_given)?;
     if matches.flag("quiet") {
         let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
         return print(&lines).map(|()| 0);
     }
-    // A container may be deleted while we look.
-    let records = ids.iter().filter_map(|id| global.store.load(id).ok());
-    let entries: Vec<Entry> = records.map(|record| entry(global, &record)).collect();
+    let mut entries = Vec::new();
+    for id in &ids {
+        match global.store.load(id) {
+            Ok(record) => entries.push(entry(global, &record)),
+            // It was deleted while we looked.
+            Err(_) if !global.store.directory(id).exists() => {}
+            Err(error) => log::warn(&format!("load container {id}: {error}")),
+        }
+    }
     match matches
         .value("format")
         .map(|format| format.to_string_lossy())
@@ -68,7 +88,7 @@ pub fn list(global: &Global, matches: &Matches) -> Result<u8> {
             print(&format!("{json}\n")).map(|()| 0)
         }
         Some(other) => Err(Error::new(format!(
-            "--format: {other:?} is unknown: use table or json"
+            "invalid format option {other:?}: use table or json"
         ))),
     }
 }
@@ -76,17 +96,11 @@ pub fn list(global: &Global, matches: &Matches) -> Result<u8> {
 fn table(entries: &[Entry]) -> String {
     let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(String::from);
     let rows = entries.iter().map(|entry| {
-        let state = &entry.state;
-        let pid = if state.status == Status::Stopped {
-            0
-        } else {
-            state.pid
-        };
         [
-            state.id.clone(),
-            pid.to_string(),
-            state.status.name().into(),
-            state.bundle.clone(),
+            entry.id.clone(),
+            entry.pid.to_string(),
+            entry.status.name().into(),
+            entry.bundle.clone(),
             entry.created.clone(),
             entry.owner.clone(),
         ]
@@ -97,8 +111,8 @@ fn table(entries: &[Entry]) -> String {
             .map(|row| row[column].chars().count())
             .max()
             .unwrap_or(0)
-            .max(8)
-            + 4
+            .max(9)
+            + 3
     };
     let widths = [0, 1, 2, 3, 4].map(width);
     let mut text = String::new();

@@ -2,7 +2,6 @@
 
 mod commands;
 mod completion;
-mod events;
 mod features;
 pub mod flags;
 mod help;
@@ -10,9 +9,9 @@ mod kill;
 mod list;
 mod man;
 pub mod parse;
+mod ps;
 mod spec;
 mod table;
-mod update;
 
 use crate::container::Store;
 use crate::error::{Error, Result};
@@ -27,6 +26,8 @@ use std::path::PathBuf;
 pub struct Global {
     /// The containers.
     pub store: Store,
+    /// `--root` was given: the directory must exist.
+    pub root_given: bool,
     /// `--systemd-cgroup`.
     pub systemd_cgroup: bool,
     /// Cgroups that may not be made are done without.
@@ -165,6 +166,7 @@ fn global(matches: &Matches) -> Result<Global> {
     };
     Ok(Global {
         store: Store { root },
+        root_given: matches.path("root").is_some(),
         systemd_cgroup: systemd,
         rootless,
     })

@@ -3,15 +3,14 @@
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
 use super::store::{self, Record, Store};
-use super::{hooks, identity, notify};
-use crate::cgroup::{self, Cgroup, Layout, Wanted};
+use super::{hooks, identity};
+use crate::cgroup::{Cgroup, Layout, Wanted};
 use crate::error::{Context, Error, Result};
-use crate::oci::{self, Config, NamespaceType, Status, annotation};
-use crate::program::wire::{Message, Op, stage};
+use crate::oci::{self, Config, NamespaceType, Status};
+use crate::program::wire::{Message, stage};
 use crate::program::{self, Facts, Handle, Program, is_new};
-use crate::sys::{process, socket, spawn};
+use crate::sys::{close_all, process, socket, spawn};
 use crate::{check, log};
-use std::cell::RefCell;
 use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -43,8 +42,6 @@ pub struct Options {
     pub detach: bool,
     /// Cgroups that cannot be made are done without.
     pub rootless: bool,
-    /// Systemd makes the cgroup.
-    pub systemd: bool,
 }
 
 /// A container that has been made.
@@ -106,8 +103,13 @@ fn facts(config: &Config, options: &Options, bundle: &Path) -> Facts {
         bundle: bundle.to_path_buf(),
         bounding: process::permitted_capabilities(),
         unprivileged: process::euid() != 0,
-        keep_groups: config.set(annotation::KEEP_GROUPS),
-        window: window(config, options),
+        window: window(
+            config
+                .process
+                .as_ref()
+                .is_some_and(|process| process.terminal),
+            options.detach || options.await_start,
+        ),
         await_start: options.await_start,
         no_pivot: options.no_pivot,
         no_new_keyring: options.no_new_keyring,
@@ -116,13 +118,9 @@ fn facts(config: &Config, options: &Options, bundle: &Path) -> Facts {
     }
 }
 
-/// The size of our own terminal, when the container's is to be copied to it.
-fn window(config: &Config, options: &Options) -> (u32, u32) {
-    let terminal = config
-        .process
-        .as_ref()
-        .is_some_and(|process| process.terminal);
-    if !terminal || options.detach || options.await_start {
+/// The size of our own terminal, when the process's is to be copied to it.
+pub(super) fn window(terminal: bool, leaves: bool) -> (u32, u32) {
+    if !terminal || leaves {
         return (0, 0);
     }
     crate::sys::terminal::window_size(std::io::stdin().as_fd()).unwrap_or((0, 0))
@@ -137,12 +135,8 @@ pub fn plan(options: &Options) -> Result<String> {
     let wanted = Wanted {
         id: "ID",
         path: config.linux.cgroups_path.as_deref(),
-        systemd: options.systemd,
-        rootless: false,
-        owner: None,
-        annotations: &config.annotations,
     };
-    let cgroup = Cgroup::plan(&layout, &wanted)?;
+    let cgroup = Cgroup::plan(&layout, &wanted);
     facts.v1_mounts = cgroup.v1_mounts();
     facts.hierarchies = facts.v1_mounts.len();
     facts.bounding = u64::MAX;
@@ -225,18 +219,14 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     let wanted = Wanted {
         id: &options.id,
         path: linux.cgroups_path.as_deref(),
-        systemd: options.systemd,
-        rootless: options.rootless,
-        owner: cgroup::owner(&config),
-        annotations: &config.annotations,
     };
-    let mut cgroup = Cgroup::plan(&layout, &wanted)?;
+    let mut cgroup = Cgroup::plan(&layout, &wanted);
     let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup.clone());
     // Before anything is made, so that `delete --force` finds it all should we be killed.
     store.save(&record)?;
     let optional = options.rootless && linux.cgroups_path.is_none();
     cgroup.make(linux.resources.as_ref(), optional)?;
-    undo.cgroup = Some(cgroup.without_unit());
+    undo.cgroup = Some(cgroup.clone());
     let tasks = cgroup.join_fds()?;
     facts.hierarchies = tasks.len();
     if config
@@ -247,31 +237,30 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         facts.v1_mounts = cgroup.v1_mounts();
     }
     let program = program::container(&config, &facts)?;
-    note(&program);
     program
         .warnings
         .iter()
         .for_each(|warning| log::warn(warning));
 
-    let started = start_stub(&program, &config, &directory, tasks, options, &mut cgroup)?;
-    undo.cgroup = Some(cgroup.clone());
     record.cgroup = cgroup;
+    record.no_new_keyring = options.no_new_keyring;
+    let started = start_stub(&program, &config, &directory, tasks, options, &record)?;
     undo.child = Some((
         started.child.pid,
         started.child.pidfd.try_clone().context("dup")?,
     ));
-    log::debug(&format!("container init has pid {}", started.child.pid));
     record.pid = started.child.pid;
     record.start_time = store::stat(record.pid).map_or(0, |(_, start)| start);
     store.save(&record)?;
 
     follow(&program, &config, &record, &started, signals)?;
+    log::debug("init: closing the pipe to signal completion");
     if let Some(path) = &options.pid_file {
         store::write_atomically(path, record.pid.to_string().as_bytes(), 0o644)
             .context("--pid-file")?;
     }
     if let Some(path) = &options.pidfd_socket {
-        send_pidfd(path, started.child.pidfd.as_fd())?;
+        send_pidfd(path, started.child.pidfd.as_fd(), "standard")?;
     }
     let console = match started.console {
         Some(socket) => socket::receive(socket.as_fd(), &mut [0; 64])?.1,
@@ -289,19 +278,6 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     Ok(created)
 }
 
-/// What `--debug` shows of a program.
-pub(super) fn note(program: &Program) {
-    if !log::debugs() {
-        return;
-    }
-    log::debug(&format!("program of {} operations", program.ops().count()));
-    for op in program.ops() {
-        if let Op::Seccomp { flags, .. } | Op::SeccompListener { flags, .. } = op {
-            log::debug(&format!("seccomp filter flags: {flags}"));
-        }
-    }
-}
-
 /// runc's rules about terminals; `leaves` says that nobody stays to copy it.
 pub(super) fn check_terminal(terminal: bool, leaves: bool, socket: Option<&Path>) -> Result<()> {
     match (terminal, leaves, socket) {
@@ -316,10 +292,10 @@ pub(super) fn check_terminal(terminal: bool, leaves: bool, socket: Option<&Path>
 }
 
 /// `--pidfd-socket`: the process's pidfd, for whoever listens there.
-pub(super) fn send_pidfd(path: &Path, pidfd: BorrowedFd<'_>) -> Result<()> {
+pub(super) fn send_pidfd(path: &Path, pidfd: BorrowedFd<'_>, name: &str) -> Result<()> {
     let what = || format!("--pidfd-socket: dial {}", path.display());
     let socket = socket::connect_stream(path).with_context(what)?;
-    socket::send_descriptor(socket.as_fd(), b"pidfd", pidfd).with_context(what)
+    socket::send_descriptor(socket.as_fd(), name.as_bytes(), pidfd).with_context(what)
 }
 
 /// Poststart hooks: a failing one stops the container, as the spec says.
@@ -351,7 +327,7 @@ fn start_stub(
     directory: &Path,
     tasks: Vec<OwnedFd>,
     options: &Options,
-    cgroup: &mut Cgroup,
+    record: &Record,
 ) -> Result<Started> {
     let (report, theirs) = socket::pair().context("socketpair")?;
     let state_directory = match program.handles.contains(&Handle::StartListener) {
@@ -374,11 +350,7 @@ fn start_stub(
             .collect(),
     };
     let descriptors = handles::open(&program.handles, given)?;
-    let needs_process = cgroup.needs_process();
-    let into_cgroup = match needs_process {
-        true => None,
-        false => cgroup.dir_fd()?,
-    };
+    let cgroup = record.cgroup.dir_fd()?;
     let linux = &config.linux;
     let mut namespaces = 0;
     for (kind, flag) in CLONED {
@@ -388,25 +360,21 @@ fn start_stub(
     }
     let joined = join_ours(config)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();
-    let new_user = is_new(linux.namespace(NamespaceType::User));
-    let optional = options.rootless && linux.cgroups_path.is_none();
-    let cgroup = RefCell::new(cgroup);
-    let prepare = |pid| {
-        if new_user {
-            identity::write_maps(pid, &linux.uid_mappings, &linux.gid_mappings)?;
+    let maps = |pid| {
+        if let Some(process) = &config.process {
+            identity::host_limits(pid, process)?;
         }
-        cgroup
-            .borrow_mut()
-            .adopt(pid, linux.resources.as_ref(), optional)
+        identity::write_maps(pid, &linux.uid_mappings, &linux.gid_mappings)
     };
+    let prepare: &dyn Fn(i32) -> Result<()> = &maps;
     let how = Launch {
         namespaces,
-        prepare: (new_user || needs_process).then_some(&prepare),
-        cgroup: into_cgroup.as_ref().map(AsFd::as_fd),
+        prepare: is_new(linux.namespace(NamespaceType::User)).then_some(prepare),
+        cgroup: cgroup.as_ref().map(AsFd::as_fd),
         own_time,
-        keep_groups: config.set(annotation::KEEP_GROUPS),
     };
-    let child = launch(program, descriptors, &how);
+    let child = launch(program, &descriptors, &how);
+    close_all(descriptors);
     for (namespace, kind) in joined {
         spawn::setns(namespace.as_fd(), kind).context("setns")?;
     }
@@ -529,7 +497,7 @@ fn follow(
     let waits = program.handles.contains(&Handle::StartListener);
     loop {
         let Some(message) = next_message(report, signals)? else {
-            return match waits {
+            return match waits || !store::has_executed(&started.child)? {
                 true => Err(ended_early(record)),
                 false => Ok(()),
             };
@@ -542,18 +510,6 @@ fn follow(
                 return Err(
                     program::explain(program, message).wrap("unable to start container process")
                 );
-            }
-            Message {
-                op: stage::LISTENER,
-                call: number,
-                ..
-            } => {
-                let process = notify::Notifying {
-                    pid: record.pid,
-                    pidfd: started.child.pidfd.as_fd(),
-                    report,
-                };
-                notify::hand_over(config, &process, number, record.state(Status::Creating))?;
             }
             Message {
                 op: stage::RUNTIME_HOOKS,

@@ -1,15 +1,16 @@
 //! A further process in a running container.
 
-use super::create::{check_terminal, console_socket, next_message};
+use super::create::{check_terminal, console_socket, next_message, window};
+use super::described::described;
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
-use super::notify;
 use super::store::{self, Record, Store};
+use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Result};
 use crate::oci::{Process, Status};
-use crate::program::wire::{Message, stage};
+use crate::program::wire::call;
 use crate::program::{self, Facts};
-use crate::sys::{process, socket, spawn};
+use crate::sys::{close_all, process, socket, spawn};
 use crate::{check, log, oci};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,7 +38,13 @@ pub struct Exec {
     /// `--cap`.
     pub capabilities: Vec<String>,
     /// `--no-new-privs`.
-    pub no_new_privileges: bool,
+    pub no_new_privileges: Option<bool>,
+    /// `--apparmor`.
+    pub apparmor: Option<String>,
+    /// `--process-label`.
+    pub process_label: Option<String>,
+    /// `--cgroup`.
+    pub cgroups: Vec<String>,
     /// `--console-socket`.
     pub console_socket: Option<PathBuf>,
     /// `--pidfd-socket`.
@@ -60,7 +67,7 @@ pub fn exec(
 ) -> Result<(spawn::Child, Option<OwnedFd>)> {
     let record = store.load(&options.id)?;
     match store.status(&record) {
-        Status::Stopped => return Err(Error::new("cannot exec in a stopped container")),
+        Status::Stopped => return Err(stopped()),
         Status::Paused if !options.ignore_paused => {
             return Err(Error::new(
                 "cannot exec in a paused container (use --ignore-paused to override)",
@@ -79,58 +86,6 @@ pub fn exec(
     start(&record, &process, &config, options, signals)
 }
 
-/// The process: from a file, or the container's own with what the flags change.
-fn described(options: &Exec, config: &oci::Config) -> Result<Process> {
-    if let Some(path) = &options.process {
-        let text = fs::read(path).with_context(|| format!("--process: open {}", path.display()))?;
-        let mut process: Process = oci::parse(&text, &path.to_string_lossy())?;
-        process.terminal |= options.terminal;
-        return Ok(process);
-    }
-    let mut process = config.process.clone().unwrap_or_default();
-    if options.arguments.is_empty() {
-        return Err(Error::new(
-            "process args cannot be empty: name a command, or --process",
-        ));
-    }
-    process.args.clone_from(&options.arguments);
-    process.terminal = options.terminal;
-    if let Some(cwd) = &options.cwd {
-        process.cwd.clone_from(cwd);
-    }
-    process.env.extend(options.env.iter().cloned());
-    process.no_new_privileges |= options.no_new_privileges;
-    if let Some(user) = &options.user {
-        let (uid, gid) = user
-            .split_once(':')
-            .map_or((user.as_str(), None), |(uid, gid)| (uid, Some(gid)));
-        process.user.uid = id("--user", uid)?;
-        if let Some(gid) = gid {
-            process.user.gid = id("--user", gid)?;
-        }
-    }
-    for gid in &options.additional_gids {
-        process
-            .user
-            .additional_gids
-            .push(id("--additional-gids", gid)?);
-    }
-    if !options.capabilities.is_empty() {
-        let capabilities = process.capabilities.get_or_insert_default();
-        for name in &options.capabilities {
-            capabilities.bounding.push(name.clone());
-            capabilities.effective.push(name.clone());
-            capabilities.permitted.push(name.clone());
-        }
-    }
-    Ok(process)
-}
-
-fn id(flag: &str, text: &str) -> Result<u32> {
-    let number = text.parse().ok().filter(|id| *id <= i32::MAX as u32);
-    number.ok_or_else(|| Error::new(format!("{flag}: {text:?} is not an id of 0 to 2147483647")))
-}
-
 fn start(
     record: &Record,
     process: &Process,
@@ -141,22 +96,25 @@ fn start(
     // From here on the container's pid is never looked up again: it may end, and its number be another's.
     let target = process::pidfd_open(record.pid).context("pidfd_open")?;
     if !record.is_alive() {
-        return Err(Error::new("cannot exec in a stopped container"));
+        return Err(stopped());
     }
-    let tasks = record.cgroup.join_fds()?;
+    let cgroup = record.cgroup.below(&options.cgroups)?;
+    let tasks = cgroup
+        .join_fds()
+        .context("error adding pid of the process to cgroups")?;
     let namespaces = namespaces(record.pid)?;
     let facts = Facts {
         id: record.id.clone(),
         bounding: process::permitted_capabilities(),
         hierarchies: tasks.len(),
         unprivileged: process::euid() != 0,
-        keep_groups: config.set(oci::annotation::KEEP_GROUPS),
+        window: window(process.terminal, options.detach),
+        no_new_keyring: record.no_new_keyring,
         preserve_fds: options.preserve_fds,
         ..Facts::default()
     };
     let before_clone = namespaces & libc::CLONE_NEWPID as u32;
-    let program = program::exec(process, config, namespaces & !before_clone, &facts)?;
-    super::create::note(&program);
+    let program = program::exec(process, &config.linux, namespaces & !before_clone, &facts)?;
     program
         .warnings
         .iter()
@@ -177,28 +135,28 @@ fn start(
         ..Given::default()
     };
     let descriptors = handles::open(&program.handles, given)?;
-    let cgroup = record.cgroup.dir_fd()?;
+    initial_affinity(process)?;
     if before_clone != 0 {
-        spawn::setns(target.as_fd(), libc::CLONE_NEWPID)
-            .context("joining the container's PID namespace")?;
+        let joined = spawn::setns(target.as_fd(), libc::CLONE_NEWPID);
+        joined
+            .map_err(|error| ended(&target, error.wrap("joining the container's PID namespace")))?;
     }
-    let how = Launch {
-        cgroup: cgroup.as_ref().map(AsFd::as_fd),
-        ..Launch::default()
-    };
-    let child = launch(&program, descriptors, &how)?;
-    let process = notify::Notifying {
-        pid: child.pid,
-        pidfd: child.pidfd.as_fd(),
-        report: report.as_fd(),
-    };
-    if let Err(error) = follow(&program, &process, signals, options, (record, config)) {
+    let child = launch_in(&program, &descriptors, &cgroup, record, options)
+        .map_err(|error| ended(&target, error))?;
+    // The stub has its own: ours would keep the report socket from being closed with it.
+    close_all(descriptors);
+    let followed = follow(
+        &program,
+        report.as_fd(),
+        signals,
+        options,
+        &child,
+        target.as_fd(),
+    );
+    if let Err(error) = followed {
         let _ = process::signal(child.pidfd.as_fd(), libc::SIGKILL);
         let _ = process::wait(child.pid);
         return Err(error);
-    }
-    if let Some(path) = &options.pidfd_socket {
-        super::create::send_pidfd(path, child.pidfd.as_fd())?;
     }
     let master = match ours {
         Some(socket) => socket::receive(socket.as_fd(), &mut [0; 64])?.1,
@@ -207,25 +165,107 @@ fn start(
     Ok((child, master))
 }
 
-/// Waits until the program is executed, and writes the pid file.
+/// `process.execCPUAffinity.initial`: the child begins with it, and so do we, as it may be that no other CPU is to be
+/// disturbed.
+fn initial_affinity(process: &Process) -> Result<()> {
+    let affinity = process.exec_cpu_affinity.as_ref();
+    let Some(cpus) = affinity.and_then(|affinity| affinity.initial.as_deref()) else {
+        return Ok(());
+    };
+    let field = "process.execCPUAffinity.initial";
+    let mask = program::bit_mask(cpus).context(field)?;
+    process::set_affinity(&mask).with_context(|| format!("{field}: sched_setaffinity {cpus}"))?;
+    let mut first = [0; 8];
+    first.copy_from_slice(&mask[..8]);
+    log::debug(&format!(
+        "nsexec: affinity: {:#x}",
+        u64::from_le_bytes(first)
+    ));
+    Ok(())
+}
+
+/// Starts the stub in the cgroup; on v2 in that of the container's first process, when the container's own cannot be
+/// used and no other was asked for.
+fn launch_in(
+    program: &program::Program,
+    descriptors: &[OwnedFd],
+    cgroup: &Cgroup,
+    record: &Record,
+    options: &Exec,
+) -> Result<spawn::Child> {
+    let start = |cgroup: &Cgroup| {
+        let directory = cgroup.dir_fd().context("can't open cgroup")?;
+        let how = Launch {
+            cgroup: directory.as_ref().map(AsFd::as_fd),
+            ..Launch::default()
+        };
+        let child = launch(program, descriptors, &how);
+        match directory {
+            Some(_) => child.context("error adding pid of the process to cgroups"),
+            None => child,
+        }
+    };
+    let first = start(cgroup);
+    let Err(error) = &first else {
+        return first;
+    };
+    let current = match options.cgroups.is_empty() {
+        true => record.cgroup.current_of(record.pid),
+        false => None,
+    };
+    let Some(current) = current else {
+        return first;
+    };
+    log::debug(&format!(
+        "{error}: trying the cgroup of the container's init"
+    ));
+    start(&current).or(first)
+}
+
+/// The error, unless the container has ended meanwhile, or is about to: then that is the reason.
+fn ended(target: &OwnedFd, error: Error) -> Error {
+    const PATIENCE_MSEC: i32 = 500;
+    match process::poll(&[Some(target.as_fd())], PATIENCE_MSEC) {
+        Ok(ready) if ready[0] => stopped(),
+        _ => error,
+    }
+}
+
+fn stopped() -> Error {
+    Error::new("cannot exec in a stopped container")
+}
+
+/// Waits until the program is executed, and tells who wants to know of the process.
 fn follow(
     program: &program::Program,
-    process: &notify::Notifying<'_>,
+    report: BorrowedFd<'_>,
     signals: BorrowedFd<'_>,
     options: &Exec,
-    (record, config): (&Record, &oci::Config),
+    child: &spawn::Child,
+    target: BorrowedFd<'_>,
 ) -> Result<()> {
-    while let Some(message) = next_message(process.report, signals)? {
-        if let (Message::STAGE, stage::LISTENER) = (message.kind, message.op) {
-            notify::hand_over(config, process, message.call, record.state(Status::Running))?;
-            continue;
+    if let Some(message) = next_message(report, signals)? {
+        // The container's first process has begun to end.
+        if message.call == call::SETNS && message.errno == libc::ESRCH {
+            return Err(stopped());
         }
-        return Err(program::explain(program, message)
-            .wrap("exec failed: unable to start container process"));
+        return Err(program::explain(program, message).wrap("unable to start container process"));
     }
-    match &options.pid_file {
-        Some(path) => store::write_atomically(path, process.pid.to_string().as_bytes(), 0o644)
-            .context("--pid-file"),
+    if !store::has_executed(child)? {
+        return match process::poll(&[Some(target)], 0)?[0] {
+            true => Err(stopped()),
+            false => Err(Error::new(
+                "unable to start container process: killed before it could execute its program",
+            )),
+        };
+    }
+    log::debug("setns_init: about to exec");
+    if let Some(path) = &options.pid_file {
+        store::write_atomically(path, child.pid.to_string().as_bytes(), 0o644)
+            .context("--pid-file")?;
+    }
+    match &options.pidfd_socket {
+        Some(path) => super::create::send_pidfd(path, child.pidfd.as_fd(), "setns"),
         None => Ok(()),
     }
 }
@@ -248,6 +288,9 @@ fn namespaces(pid: i32) -> Result<u32> {
         let own = fs::read_link(format!("/proc/self/ns/{name}"));
         match (theirs, own) {
             (Ok(theirs), Ok(own)) if theirs != own => flags |= *flag as u32,
+            (Err(error), Ok(_)) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(stopped());
+            }
             (Err(error), Ok(_)) => {
                 return Err(error).with_context(|| format!("open /proc/{pid}/ns/{name}"));
             }

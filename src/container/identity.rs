@@ -2,7 +2,7 @@
 
 use super::launch::Launch;
 use crate::error::{Context, Error, Result};
-use crate::oci::IdMapping;
+use crate::oci::{IdMapping, Process};
 use crate::sys;
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
@@ -27,6 +27,27 @@ pub fn write_maps(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()
         return write_map(pid, "gid_map", gids);
     }
     helper("newgidmap", "/etc/subgid", pid, gids)
+}
+
+/// What of a process's limits only the host's root may set, for a process that waits in its new user namespace: the OOM
+/// score, and hard limits above ours. All else it sets itself.
+pub fn host_limits(pid: i32, process: &Process) -> Result<()> {
+    if let Some(score) = process.oom_score_adj {
+        let path = format!("/proc/{pid}/oom_score_adj");
+        fs::write(&path, score.to_string())
+            .with_context(|| format!("process.oomScoreAdj: write {path}"))?;
+    }
+    for limit in &process.rlimits {
+        if let Some(number) = crate::program::rlimit(&limit.kind) {
+            sys::process::raise_hard_limit(pid, number, limit.hard).with_context(|| {
+                format!(
+                    "process.rlimits: error setting rlimits for {} (hard {})",
+                    limit.kind, limit.hard
+                )
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn own_only(map: &[IdMapping], own: u32) -> bool {
@@ -76,7 +97,7 @@ pub fn namespace_with_maps(uids: &[IdMapping], gids: &[IdMapping]) -> Result<Own
         prepare: Some(&maps),
         ..Launch::default()
     };
-    let child = super::launch::launch(&crate::program::waiter(), vec![theirs], &launch)?;
+    let child = super::launch::launch(&crate::program::waiter(), &[theirs], &launch)?;
     let path = format!("/proc/{}/ns/user", child.pid);
     let namespace = File::open(&path)
         .map(OwnedFd::from)

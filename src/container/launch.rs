@@ -1,9 +1,10 @@
 //! From a program to a process: descriptors opened, the image sealed, one child cloned.
 
 use super::handles;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
+use crate::log;
 use crate::program::Program;
-use crate::sys::{close_all, image, spawn};
+use crate::sys::{image, spawn};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The stub's ELF image, as build.rs made it.
@@ -20,28 +21,31 @@ pub struct Launch<'a> {
     pub prepare: Option<&'a dyn Fn(i32) -> Result<()>>,
     /// The child gets a time namespace that is not ours.
     pub own_time: bool,
-    /// The child keeps our supplementary groups in its new user namespace.
-    pub keep_groups: bool,
 }
 
 /// Starts the stub on the program, with the handles opened as these descriptors.
 pub fn launch(
     program: &Program,
-    descriptors: Vec<OwnedFd>,
+    descriptors: &[OwnedFd],
     launch: &Launch<'_>,
 ) -> Result<spawn::Child> {
-    let code = program.encode(&handles::numbers(&descriptors));
+    let code = program.encode(&handles::numbers(descriptors));
     let image = sealed_image(&code, program.scratch_bytes())?;
+    // runc's words for its stages: whoever looks for them in a log finds them.
+    log::debug(&format!(
+        "nsexec container setup: program of {} operations",
+        program.ops().count()
+    ));
     let child = spawn::spawn(&spawn::Spawn {
         image: image.as_fd(),
         namespaces: launch.namespaces,
         cgroup: launch.cgroup,
         prepare: launch.prepare,
         share_memory: !launch.own_time,
-        keep_groups: launch.keep_groups,
-    });
-    close_all(descriptors);
-    child
+    })
+    .context("clone3")?;
+    log::debug(&format!("child process in init(): pid {}", child.pid));
+    Ok(child)
 }
 
 /// The stub with the program as its last segment and zeroed memory behind it, in a file that nobody can change.

@@ -1,7 +1,7 @@
 //! The life cycle of containers, and the store of their states.
 
 mod create;
-mod events;
+mod described;
 mod exec;
 mod foreground;
 mod handles;
@@ -9,14 +9,10 @@ mod hooks;
 mod identity;
 mod launch;
 mod life;
-mod notify;
 mod store;
-mod update;
 
 pub use create::{Options, create, plan};
-pub use events::events;
 pub use exec::{Exec, exec};
 pub use foreground::{Terminal, wait};
 pub use life::{delete, kill, remove, start};
 pub use store::{Record, Store};
-pub use update::update;

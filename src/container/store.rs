@@ -3,11 +3,12 @@
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Result};
-use crate::oci::{self, Config, Hook, Resources, State, Status};
+use crate::oci::{self, Config, Hook, State, Status};
 use crate::sys;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -48,9 +49,6 @@ pub struct Record {
     pub annotations: BTreeMap<String, String>,
     /// The cgroup.
     pub cgroup: Cgroup,
-    /// Its limits since `update` has changed them; those of the configuration until then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
     /// Hooks that are yet to be run.
     #[serde(default)]
     pub poststart: Vec<Hook>,
@@ -62,6 +60,9 @@ pub struct Record {
     /// The name of the program, for messages.
     #[serde(default)]
     pub program: String,
+    /// `--no-new-keyring`: processes keep the session keyring of the runtime's caller.
+    #[serde(default)]
+    pub no_new_keyring: bool,
     /// The user who made the container.
     pub owner: u32,
 }
@@ -76,12 +77,11 @@ impl Record {
             id: id.to_string(),
             pid: 0,
             start_time: 0,
-            created: crate::log::now(),
+            created: crate::log::now_nanosec(),
             bundle: bundle.to_path_buf(),
             rootfs: rootfs.to_path_buf(),
             annotations: config.annotations.clone(),
             cgroup,
-            resources: None,
             poststart: config.hooks.poststart.clone(),
             poststop: config.hooks.poststop.clone(),
             own_pid_namespace: crate::program::is_new(pid_namespace),
@@ -90,6 +90,7 @@ impl Record {
                 .as_ref()
                 .and_then(|process| process.args.first().cloned())
                 .unwrap_or_default(),
+            no_new_keyring: false,
             owner: sys::process::euid(),
         }
     }
@@ -124,6 +125,18 @@ pub fn stat(pid: i32) -> Option<(char, u64)> {
     let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// Whether our child has executed the user's program, once it has closed its end of the report socket: it may also
+/// have been killed. Then it is not yet waited for, and still has its name.
+pub fn has_executed(child: &sys::spawn::Child) -> Result<bool> {
+    if !sys::process::poll(&[Some(child.pidfd.as_fd())], 0)?[0] {
+        return Ok(true);
+    }
+    let name = fs::read_to_string(format!("/proc/{}/comm", child.pid)).unwrap_or_default();
+    let name = name.trim_end();
+    // Before Linux 6.14, what is executed by a descriptor is named after its number.
+    Ok(!name.starts_with("memfd:coracle") && !name.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl Store {
@@ -213,10 +226,12 @@ impl Store {
         }
     }
 
-    /// The ids of all containers, sorted.
-    pub fn ids(&self) -> Result<Vec<String>> {
+    /// The ids of all containers, sorted. The directory that holds them need not exist, unless it `must`.
+    pub fn ids(&self, must: bool) -> Result<Vec<String>> {
         let entries = match fs::read_dir(&self.root) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must => {
+                return Ok(Vec::new());
+            }
             result => result.with_context(|| format!("open {}", self.root.display()))?,
         };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());

@@ -9,6 +9,12 @@ pub fn parse<T: DeserializeOwned>(text: &[u8], file: &str) -> Result<T> {
     serde_json::from_slice(text).map_err(|error| explain(text, file, &error))
 }
 
+/// Fields whose mistakes runc has words for that its users look for.
+const KNOWN_AS: &[(&str, &str)] = &[
+    ("linux.memoryPolicy.flags", "invalid memory policy flag: "),
+    ("linux.memoryPolicy", "invalid memory policy mode: "),
+];
+
 /// Puts the field's path in the place of the line and column, which say little in a file that a program wrote.
 fn explain(text: &[u8], file: &str, error: &serde_json::Error) -> Error {
     let message = error.to_string();
@@ -23,7 +29,9 @@ fn explain(text: &[u8], file: &str, error: &serde_json::Error) -> Error {
         format!("{path}: ")
     };
     if error.is_data() {
-        return Error::new(format!("{file}: {place}{message}"));
+        let known = KNOWN_AS.iter().find(|(field, _)| path.starts_with(field));
+        let known = known.map_or("", |(_, words)| words);
+        return Error::new(format!("{file}: {place}{known}{message}"));
     }
     // Broken JSON is repaired by hand, in an editor that jumps to lines.
     Error::new(format!(

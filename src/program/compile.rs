@@ -4,7 +4,7 @@ use super::options::flag;
 use super::wire::{Op, Text, stage};
 use super::{Facts, Handle, Program, mounts, process, slices};
 use crate::error::{Error, Result};
-use crate::oci::{Config, Hook, Namespace, NamespaceType, Propagation, State, annotation};
+use crate::oci::{Config, Hook, Namespace, NamespaceType, Process, Propagation, State};
 
 /// Namespaces that are joined by the stub, in the order in which it does so, with their `CLONE_NEW*` flags.
 /// PID and time namespaces are joined by the runtime: they change only its children.
@@ -28,29 +28,39 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         let tasks = program.slot(Handle::Tasks(index));
         program.push(Op::JoinCgroup { tasks });
     }
+    program.push(Op::AllCpus {});
+    let user = linux.namespace(NamespaceType::User);
+    // In a new user namespace only the host's root can do this: the runtime does.
+    if let Some(process) = config.process.as_ref().filter(|_| !new(user)) {
+        process::oom_score(process, &mut program);
+    }
+    // One that is joined takes away the right to raise limits.
+    let joins_user = user.is_some() && !new(user);
+    if let Some(process) = config.process.as_ref().filter(|_| joins_user) {
+        process::limits(process, &mut program)?;
+    }
     namespaces(config, facts, &mut program);
-    if !facts.no_new_keyring {
-        let name = format!("_ses.{}", facts.id);
-        program.push(Op::Keyring {
-            name: Text::from(name.as_str()),
-        });
+    if let Some(process) = &config.process {
+        let search = if user.is_some() {
+            key::OTHER_SEARCH
+        } else {
+            key::USER_SEARCH
+        };
+        keyring(process, facts, key::DEFAULT | search, &mut program);
     }
     program.push(Op::Setsid {});
     if new(linux.namespace(NamespaceType::Network)) {
         program.push(Op::LoopbackUp {});
     }
 
-    let propagation_flags = linux
-        .rootfs_propagation
-        .map_or(flag::SLAVE | flag::REC, propagation);
-    // Where mounts become shared, or some may stay so.
-    let peers = propagation_flags & flag::SHARED != 0 || propagation_flags & flag::REC == 0;
     if own_mounts {
-        program.push(Op::Propagation {
-            flags: propagation_flags,
-        });
+        let propagation = linux
+            .rootfs_propagation
+            .map_or(flag::SLAVE | flag::REC, propagation);
+        program.push(Op::Propagation { flags: propagation });
         let path = text(&facts.rootfs);
-        if peers {
+        // Where mounts are shared, or some may have stayed so.
+        if propagation & flag::SHARED != 0 || propagation & flag::REC == 0 {
             program.push(Op::ParentPrivate { path });
         }
         program.push(Op::OpenRoot { path, recursive: 1 });
@@ -67,14 +77,11 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
             stage: stage::RUNTIME_HOOKS,
         });
     }
-    hook_output(config, &mut program);
     for hook in &config.hooks.create_container {
         push_hook(hook, config, facts, "creating", &mut program)?;
     }
     match (own_mounts, facts.no_pivot) {
-        (true, false) => program.push(Op::PivotRoot {
-            peers: peers.into(),
-        }),
+        (true, false) => program.push(Op::PivotRoot {}),
         (true, true) => program.push(Op::MoveRoot {}),
         (false, _) => program.push(Op::ChangeRoot {}),
     }
@@ -122,15 +129,10 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     let Some(process) = &config.process else {
         return Ok(program);
     };
-    process::surroundings(process, &mut program)?;
-    if let Some(personality) = &linux.personality {
-        program.push(Op::Personality {
-            domain: process::personality(personality.domain),
-        });
+    if !joins_user {
+        process::limits(process, &mut program)?;
     }
-    if let Some(policy) = &linux.memory_policy {
-        process::memory_policy(policy, &mut program)?;
-    }
+    process::surroundings(process, linux, &mut program)?;
     let new_user_namespace = new(linux.namespace(NamespaceType::User));
     let identity = process::identity(process, facts, new_user_namespace, &mut program);
     process::find(process, &mut program)?;
@@ -141,13 +143,10 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         });
         program.push(Op::AwaitStart { listener });
     }
-    let filter = super::seccomp::of(config)?;
-    process::confine(process, filter.as_ref(), &identity, &mut program);
-    // They run in the container, and are confined as it is.
     for hook in &config.hooks.start_container {
         push_hook(hook, config, facts, "created", &mut program)?;
     }
-    process::execute(process, &mut program);
+    process::execute(process, linux.seccomp.as_ref(), &identity, &mut program)?;
     Ok(program)
 }
 
@@ -164,6 +163,35 @@ fn refuse_unsupported(config: &Config) -> Result<()> {
             "{field}: not supported yet: leave it out"
         ))),
         None => Ok(()),
+    }
+}
+
+/// Permissions of a keyring, as the kernel makes one and as a later `exec` finds it: keyrings(7).
+mod key {
+    /// The possessor may do all; the user may view, read and link.
+    pub const DEFAULT: u32 = 0x3f13_0000;
+    /// The user may search.
+    pub const USER_SEARCH: u32 = 0x0008_0000;
+    /// Everybody may search: the user of another user namespace is another.
+    pub const OTHER_SEARCH: u32 = 0x0000_0008;
+}
+
+/// The container's session keyring, with the process's label: its keys are not those of the runtime's caller.
+pub fn keyring(process: &Process, facts: &Facts, permissions: u32, program: &mut Program) {
+    if facts.no_new_keyring {
+        return;
+    }
+    const LABEL: &str = "self/attr/keycreate";
+    let name = format!("_ses.{}", facts.id);
+    if let Some(label) = &process.selinux_label {
+        process::write_self(LABEL, label, program);
+    }
+    program.push(Op::Keyring {
+        name: Text::from(name.as_str()),
+        permissions,
+    });
+    if process.selinux_label.is_some() {
+        process::write_self(LABEL, "", program);
     }
 }
 
@@ -198,20 +226,6 @@ fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
         program.push(Op::Unshare {
             flags: libc::CLONE_NEWCGROUP as u32,
         });
-    }
-}
-
-/// crun's annotations: where the output of hooks goes.
-fn hook_output(config: &Config, program: &mut Program) {
-    let hooks = &config.hooks;
-    if hooks.create_container.is_empty() && hooks.start_container.is_empty() {
-        return;
-    }
-    for (number, name) in (1..).zip(annotation::HOOK_OUTPUT) {
-        if let Some(path) = config.annotations.get(name) {
-            let file = program.slot(Handle::HookOutput(path.into()));
-            program.push(Op::HookOutput { number, file });
-        }
     }
 }
 

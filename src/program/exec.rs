@@ -1,41 +1,61 @@
 //! A further process in a running container: the same operations, another beginning.
 
-use super::wire::Op;
-use super::{Facts, Handle, Program, process};
-use crate::error::Result;
-use crate::oci::{Config, Process};
+use super::wire::{Bytes, Op};
+use super::{Facts, Handle, Program, compile, process};
+use crate::error::{Context, Result};
+use crate::oci::{Linux, Process};
 
 /// Compiles the program of an exec'ed process; `namespaces` are the `CLONE_NEW*` flags of those that the
 /// container does not share with the runtime.
-pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) -> Result<Program> {
+pub fn exec(process: &Process, linux: &Linux, namespaces: u32, facts: &Facts) -> Result<Program> {
     let mut program = Program::new(facts.preserve_fds);
+    let user = namespaces & libc::CLONE_NEWUSER as u32 != 0;
     program.push(Op::Undumpable {});
     for index in 0..facts.hierarchies {
         let tasks = program.slot(Handle::Tasks(index));
         program.push(Op::JoinCgroup { tasks });
     }
+    affinity(process, &mut program)?;
     let target = program.slot(Handle::Process);
-    // Opened before the namespaces change what /proc shows.
-    if process.oom_score_adj.is_some() {
-        program.slot(Handle::Proc);
+    // What only the host's root may raise.
+    process::oom_score(process, &mut program);
+    if user {
+        process::limits(process, &mut program)?;
     }
     program.push(Op::Setns {
         namespace: target,
         flags: namespaces,
     });
-    if namespaces & libc::CLONE_NEWUSER as u32 != 0 {
+    if user {
         program.push(Op::BecomeRoot {
             keep_groups: facts.unprivileged.into(),
         });
     }
+    compile::keyring(process, facts, 0, &mut program);
     program.push(Op::Setsid {});
     process::terminal(process, facts, false, &mut program)?;
-    process::surroundings(process, &mut program)?;
-    let user = namespaces & libc::CLONE_NEWUSER as u32 != 0;
+    if !user {
+        process::limits(process, &mut program)?;
+    }
+    process::surroundings(process, linux, &mut program)?;
     let identity = process::identity(process, facts, user, &mut program);
     process::find(process, &mut program)?;
-    let filter = super::seccomp::of(config)?;
-    process::confine(process, filter.as_ref(), &identity, &mut program);
-    process::execute(process, &mut program);
+    process::execute(process, linux.seccomp.as_ref(), &identity, &mut program)?;
     Ok(program)
+}
+
+/// The CPUs of the process from here on: those of `execCPUAffinity.final`, those that the runtime began with where only
+/// `initial` is given, and else all that the cgroup has, not those that the runtime's caller was bound to.
+fn affinity(process: &Process, program: &mut Program) -> Result<()> {
+    let affinity = process.exec_cpu_affinity.as_ref();
+    let given = |list: fn(&crate::oci::CpuAffinity) -> &Option<String>| {
+        affinity.and_then(|affinity| list(affinity).as_deref())
+    };
+    if let Some(cpus) = given(|affinity| &affinity.last) {
+        let mask = process::bit_mask(cpus).context("process.execCPUAffinity.final")?;
+        program.push(Op::Affinity { mask: Bytes(&mask) });
+    } else if given(|affinity| &affinity.initial).is_none() {
+        program.push(Op::AllCpus {});
+    }
+    Ok(())
 }

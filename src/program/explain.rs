@@ -3,7 +3,7 @@
 use super::Program;
 use super::process::{printable, rlimit_name};
 use super::wire::{Message, Op, call};
-use crate::error::{Error, errno_text, signal_text};
+use crate::error::{Error, errno_text};
 
 /// The failure that the message tells of, as the user reads it.
 pub fn explain(program: &Program, message: Message) -> Error {
@@ -16,7 +16,7 @@ pub fn explain(program: &Program, message: Message) -> Error {
     };
     let cause = cause(message);
     Error::new(match op {
-        Op::Exec { argv, .. } => format!("exec: {:?}: {}", first(argv), errno_text(message.errno)),
+        Op::Exec { argv, .. } => format!("exec {}: {}", first(argv), errno_text(message.errno)),
         Op::FindExecutable { candidates } => {
             let name = first(candidates);
             return not_found(program, &name, message.errno);
@@ -66,6 +66,14 @@ pub fn explain(program: &Program, message: Message) -> Error {
         }
         Op::WriteProc { path, value, .. } => {
             let path = printable(path);
+            if path.starts_with("self/attr/")
+                && !path.contains("apparmor")
+                && message.errno == libc::EINVAL
+            {
+                return Error::new(
+                    "process.selinuxLabel: selinux label is specified in config, but selinux is disabled or not supported",
+                );
+            }
             let field = match path.strip_prefix("sys/") {
                 Some(_) => "linux.sysctl: ",
                 None if path.ends_with("apparmor/exec") => "process.apparmorProfile: ",
@@ -103,34 +111,26 @@ pub fn explain(program: &Program, message: Message) -> Error {
         Op::Identity { uid, gid, .. } => {
             format!("process.user: becoming uid {uid}, gid {gid}: {cause}")
         }
-        Op::Hook { path, .. } => {
-            let before: Vec<Op<'_>> = program.ops().take(message.op as usize).collect();
-            // The filter and the program are all that comes after these.
-            let started = before.iter().position(|op| matches!(op, Op::Seal {}));
-            let kind = started.map_or("createContainer", |_| "startContainer");
-            let hooks = before[started.unwrap_or(0)..].iter();
-            let number = hooks.filter(|op| matches!(op, Op::Hook { .. })).count();
-            format!(
-                "error running {kind} hook #{number}: {:?}: {cause}",
-                printable(path)
-            )
-        }
+        Op::Hook { path, .. } => format!("error running hook {:?}: {cause}", printable(path)),
         Op::Mask { .. } => format!("linux.maskedPaths: {cause}"),
         Op::ReadonlyPaths { .. } => format!("linux.readonlyPaths: {cause}"),
-        Op::Seccomp { .. } | Op::SeccompListener { .. } => {
-            format!("linux.seccomp: installing the filter: {cause}")
-        }
+        Op::Seccomp { .. } => format!("linux.seccomp: installing the filter: {cause}"),
         Op::Capabilities { .. } | Op::BoundingSet { .. } | Op::Ambient { .. } => {
             format!("process.capabilities: {cause}")
         }
         Op::Setns { .. } => format!("linux.namespaces: joining a namespace: {cause}"),
         Op::Console { .. } => format!("process.terminal: setting up the console: {cause}"),
+        Op::Scheduler { attributes } if deadline_refused(attributes.0, message) => {
+            format!(
+                "process.scheduler: process scheduler can't be used together with AllowedCPUs: {cause}"
+            )
+        }
         Op::Scheduler { .. } => format!("process.scheduler: {cause}"),
         Op::IoPriority { .. } => format!("process.ioPriority: {cause}"),
         Op::MemoryPolicy { .. } => format!("linux.memoryPolicy: {cause}"),
         Op::Personality { .. } => format!("linux.personality: {cause}"),
         Op::JoinCgroup { .. } => format!("joining the cgroup: {cause}"),
-        Op::PivotRoot { .. } => format!("error jailing process inside rootfs: {cause}"),
+        Op::PivotRoot {} => format!("error jailing process inside rootfs: {cause}"),
         other => format!("{other}: {cause}"),
     })
 }
@@ -139,22 +139,19 @@ pub fn explain(program: &Program, message: Message) -> Error {
 /// comes after it.
 pub fn explain_start(message: Message, name: &str) -> Error {
     if message.call == call::EXECVE {
-        return Error::new(format!("exec: {name:?}: {}", errno_text(message.errno)));
-    }
-    if matches!(message.call, call::HOOK | call::TIMEOUT) {
-        return Error::new(format!(
-            "error running startContainer hook: {}",
-            cause(message)
-        ));
+        return Error::new(format!("exec {name}: {}", errno_text(message.errno)));
     }
     Error::new(format!("container init: {}", cause(message)))
 }
 
+/// The deadline scheduler wants all CPUs: a cpuset with fewer is refused, sched(7).
+fn deadline_refused(attributes: &[u8], message: Message) -> bool {
+    const SCHED_DEADLINE: [u8; 4] = 6u32.to_ne_bytes();
+    message.errno == libc::EPERM && attributes.get(4..8) == Some(&SCHED_DEADLINE[..])
+}
+
 fn cause(message: Message) -> String {
     match message.call {
-        call::HOOK if message.errno < 0 => {
-            format!("signal: {}", signal_text(-message.errno))
-        }
         call::HOOK => format!("exit status {}", message.errno),
         call::TIMEOUT => "timed out".into(),
         call::NOT_DIRECTORY => "must be mounted on ordinary directory".into(),

@@ -21,6 +21,7 @@ pub use compile::{container, waiter};
 pub use exec::exec;
 pub use explain::{explain, explain_start};
 pub use options::names as mount_options;
+pub use process::{bit_mask, rlimit};
 
 use crate::oci::NamespaceType;
 use std::path::PathBuf;
@@ -53,8 +54,6 @@ pub struct Facts {
     pub no_pivot: bool,
     /// `--no-new-keyring`.
     pub no_new_keyring: bool,
-    /// The supplementary groups of the caller are kept.
-    pub keep_groups: bool,
     /// `--preserve-fds`: how many descriptors after standard error the program inherits.
     pub preserve_fds: u32,
 }
@@ -100,8 +99,6 @@ pub enum Handle {
     },
     /// The socket that the terminal's master goes to.
     Console,
-    /// The file that the output of hooks is added to.
-    HookOutput(PathBuf),
 }
 
 /// A compiled program: operations, and what must be opened before it can run.

@@ -47,9 +47,7 @@ pub fn compile(config: &Config, facts: &Facts, program: &mut Program) -> Result<
             data: "".into(),
         });
     }
-    if let Some(process) = &config.process
-        && process.cwd != "/"
-    {
+    if let Some(process) = &config.process {
         program.push(Op::MakeDirectory {
             path: process.cwd.as_str().into(),
             mode: 0o755,
@@ -345,10 +343,6 @@ fn cgroup(
         attributes: options.set & !attribute::RDONLY,
     });
     attach(target, program);
-    // Restrictions alone can be put on all of the mounts together, once they are there.
-    let restricted_late = options.set & attribute::RDONLY != 0
-        && options.set & !RESTRICTIONS == 0
-        && options.clear == 0;
     for hierarchy in &facts.v1_mounts {
         let below = format!("{target}/{}", hierarchy.name);
         if own_namespace {
@@ -368,15 +362,14 @@ fn cgroup(
                 idmap: None,
             });
             program.push(Op::SlotTree { tree });
-            if !restricted_late {
-                program.push(Op::TreeAttributes {
-                    set: options.set,
-                    clear: 0,
-                    propagation: 0,
-                    recursive: 0,
-                    locked_ok: 1,
-                });
-            }
+            let set = options.set;
+            program.push(Op::TreeAttributes {
+                set,
+                clear: 0,
+                propagation: 0,
+                recursive: 0,
+                locked_ok: 1,
+            });
         }
         attach(&below, program);
         for part in hierarchy
@@ -394,15 +387,11 @@ fn cgroup(
     if options.set & attribute::RDONLY != 0 {
         late.push((
             target.to_string(),
-            legacy_flags(options) | flag::REMOUNT | flag::BIND | flag::REC,
+            legacy_flags(options) | flag::REMOUNT | flag::BIND,
         ));
     }
     Ok(())
 }
-
-/// What a mount only loses by.
-const RESTRICTIONS: u64 =
-    attribute::RDONLY | attribute::NOSUID | attribute::NODEV | attribute::NOEXEC;
 
 fn join(mountpoint: &Path, cgroup: &str) -> PathBuf {
     mountpoint.join(cgroup.trim_start_matches('/'))

@@ -1,7 +1,6 @@
 //! The user's process: its terminal, limits, identity, rights and program.
 
 use super::capabilities;
-use super::seccomp::Filter;
 use super::wire::{Bytes, List, Op, Text};
 use super::{Facts, Handle, Program, slices};
 use crate::error::{Context, Error, Result};
@@ -33,11 +32,29 @@ pub fn terminal(
     Ok(())
 }
 
-/// What surrounds the process and needs the rights that it is about to lose.
-pub fn surroundings(process: &Process, program: &mut Program) -> Result<()> {
+/// How readily the kernel kills the process when memory is short.
+pub fn oom_score(process: &Process, program: &mut Program) {
     if let Some(score) = process.oom_score_adj {
         write_self("self/oom_score_adj", &score.to_string(), program);
     }
+}
+
+/// `process.rlimits`.
+pub fn limits(process: &Process, program: &mut Program) -> Result<()> {
+    for limit in &process.rlimits {
+        let resource = rlimit(&limit.kind)
+            .ok_or_else(|| Error::new(format!("process.rlimits: unknown type {:?}", limit.kind)))?;
+        program.push(Op::Rlimit {
+            resource,
+            soft: limit.soft,
+            hard: limit.hard,
+        });
+    }
+    Ok(())
+}
+
+/// What surrounds the process and needs the rights that it is about to lose.
+pub fn surroundings(process: &Process, linux: &Linux, program: &mut Program) -> Result<()> {
     // These take effect when the program is executed.
     if let Some(profile) = &process.apparmor_profile {
         write_self(
@@ -48,15 +65,6 @@ pub fn surroundings(process: &Process, program: &mut Program) -> Result<()> {
     }
     if let Some(label) = &process.selinux_label {
         write_self("self/attr/exec", label, program);
-    }
-    for limit in &process.rlimits {
-        let resource = rlimit(&limit.kind)
-            .ok_or_else(|| Error::new(format!("process.rlimits: unknown type {:?}", limit.kind)))?;
-        program.push(Op::Rlimit {
-            resource,
-            soft: limit.soft,
-            hard: limit.hard,
-        });
     }
     if let Some(scheduler) = &process.scheduler {
         let attributes = sched_attr(scheduler);
@@ -74,10 +82,19 @@ pub fn surroundings(process: &Process, program: &mut Program) -> Result<()> {
             value: class << 13 | priority.priority as u32,
         });
     }
+    if let Some(asked) = &linux.personality {
+        program.push(Op::Personality {
+            domain: personality(asked.domain),
+        });
+    }
+    if let Some(policy) = &linux.memory_policy {
+        memory_policy(policy, program)?;
+    }
     Ok(())
 }
 
-fn write_self(path: &str, value: &str, program: &mut Program) {
+/// Writes to a file of the process's own in a verified procfs.
+pub fn write_self(path: &str, value: &str, program: &mut Program) {
     let proc = program.slot(Handle::Proc);
     program.push(Op::WriteProc {
         proc,
@@ -106,7 +123,8 @@ const RLIMITS: &[(&str, u32)] = &[
     ("RLIMIT_RTTIME", libc::RLIMIT_RTTIME as u32),
 ];
 
-fn rlimit(name: &str) -> Option<u32> {
+/// The number of a resource of that name.
+pub fn rlimit(name: &str) -> Option<u32> {
     RLIMITS
         .iter()
         .find(|(known, _)| *known == name)
@@ -160,7 +178,7 @@ fn sched_attr(scheduler: &Scheduler) -> Vec<u8> {
 }
 
 /// The argument of personality(2).
-pub fn personality(domain: PersonalityDomain) -> u64 {
+fn personality(domain: PersonalityDomain) -> u64 {
     match domain {
         PersonalityDomain::Linux => 0,
         PersonalityDomain::Linux32 => 8,
@@ -168,7 +186,7 @@ pub fn personality(domain: PersonalityDomain) -> u64 {
 }
 
 /// set_mempolicy(2).
-pub fn memory_policy(policy: &MemoryPolicy, program: &mut Program) -> Result<()> {
+fn memory_policy(policy: &MemoryPolicy, program: &mut Program) -> Result<()> {
     let mode = policy.mode as u32;
     let flags = policy.flags.iter().fold(0, |all, flag| {
         all | match flag {
@@ -225,12 +243,21 @@ pub fn identity(
     let effective = set(&wanted.effective);
     let permitted = set(&wanted.permitted);
     let inheritable = set(&wanted.inheritable);
+    let ambient = set(&wanted.ambient);
     // The kernel keeps in the ambient set only what is both permitted and inheritable.
-    let ambient = set(&wanted.ambient) & permitted & inheritable;
+    let impossible = ambient & !(permitted & inheritable);
+    let ambient = ambient & !impossible;
     if !refused.is_empty() {
         let names = refused.join(", ");
         program.warnings.push(format!(
             "process.capabilities: cannot be granted here, ignored: {names}"
+        ));
+    }
+
+    for bit in (0..64).filter(|bit| impossible >> bit & 1 == 1) {
+        let name = capabilities::names(1 << bit).to_ascii_uppercase();
+        program.warnings.push(format!(
+            "process.capabilities: can't raise ambient capability CAP_{name}: it must be permitted and inheritable too"
         ));
     }
 
@@ -244,7 +271,7 @@ pub fn identity(
         .iter()
         .flat_map(|gid| gid.to_ne_bytes())
         .collect();
-    let set_groups = u8::from(!facts.unprivileged && !facts.keep_groups);
+    let set_groups = u8::from(!facts.unprivileged);
     let (uid, gid) = (process.user.uid, process.user.gid);
     program.push(Op::Identity {
         uid,
@@ -271,7 +298,9 @@ pub fn identity(
     if ambient != 0 {
         program.push(Op::Ambient { set: ambient });
     }
-    if !process.env.iter().any(|entry| entry.starts_with("HOME=")) {
+    let home = process.env.iter().rev();
+    let home = home.filter_map(|entry| entry.strip_prefix("HOME=")).next();
+    if home.is_none_or(str::is_empty) {
         program.push(Op::Home { uid });
     }
     Identity {
@@ -310,22 +339,27 @@ pub fn candidates(name: &str, env: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// What confines the process: the filter, the final capabilities. Nothing but `capset` and `execve` is left to
+/// The last steps: the filter, the final capabilities, the program. Nothing but `capset` and `execve` is left to
 /// do once the filter is there.
-pub fn confine(
+pub fn execute(
     process: &Process,
-    filter: Option<&Filter>,
+    seccomp: Option<&Seccomp>,
     identity: &Identity,
     program: &mut Program,
-) {
+) -> Result<()> {
     let Identity {
         effective,
         permitted,
         inheritable,
     } = *identity;
     let admin = 1 << capabilities::SYS_ADMIN;
-    program.push(Op::Seal {});
-    if let Some(filter) = filter {
+    if let Some(seccomp) = seccomp {
+        let filter = super::seccomp::compile(seccomp)?;
+        if filter.notify {
+            return Err(Error::new(
+                "linux.seccomp.listenerPath: SCMP_ACT_NOTIFY is not supported yet: use another action",
+            ));
+        }
         if !process.no_new_privileges && effective & admin == 0 {
             let permitted = permitted | admin;
             program.push(Op::Capabilities {
@@ -334,15 +368,13 @@ pub fn confine(
                 inheritable,
             });
         }
-        let flags = filter.flags;
-        let bpf = Bytes(&filter.bpf);
-        program.push(match filter.notify {
-            true => Op::SeccompListener { flags, filter: bpf },
-            false => Op::Seccomp { flags, filter: bpf },
+        program.push(Op::Seccomp {
+            flags: filter.flags,
+            filter: Bytes(&filter.bpf),
         });
     }
     if !process.no_new_privileges
-        && (permitted & admin == 0 || (filter.is_some() && effective & admin == 0))
+        && (permitted & admin == 0 || (seccomp.is_some() && effective & admin == 0))
     {
         program.push(Op::Capabilities {
             effective,
@@ -350,19 +382,16 @@ pub fn confine(
             inheritable,
         });
     }
-}
-
-/// The program.
-pub fn execute(process: &Process, program: &mut Program) {
     let argv = slices(&process.args);
     let envp = environment(&process.env);
     program.push(Op::Exec {
         argv: List::Made(&argv),
         envp: List::Made(&envp),
     });
+    Ok(())
 }
 
-/// The environment, in which the later of two entries of one name wins, as with runc.
+/// The environment, in which the later of two entries of one name wins, as with runc. An empty `HOME` is looked up.
 fn environment(env: &[String]) -> Vec<&[u8]> {
     let name = |entry: &str| {
         entry
@@ -378,6 +407,7 @@ fn environment(env: &[String]) -> Vec<&[u8]> {
             None => kept.push(entry),
         }
     }
+    kept.retain(|entry| *entry != "HOME=");
     kept.into_iter().map(str::as_bytes).collect()
 }
 

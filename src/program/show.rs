@@ -24,7 +24,6 @@ fn slot(op: &Op<'_>) -> Option<Slot> {
         Op::JoinCgroup { tasks } => Some(tasks),
         Op::Setns { namespace, .. } => Some(namespace),
         Op::SlotTree { tree } => Some(tree),
-        Op::HookOutput { file, .. } => Some(file),
         _ => None,
     }
 }
@@ -49,7 +48,6 @@ impl fmt::Display for Handle {
                 write!(f, "{}{tree}{idmap}", path.display())
             }
             Handle::Console => f.write_str("the console socket"),
-            Handle::HookOutput(path) => path.display().fmt(f),
         }
     }
 }
@@ -152,7 +150,7 @@ impl fmt::Display for Op<'_> {
                 write!(f, "make namespaces{}", Flags(flags.into(), NAMESPACES))
             }
             Op::BecomeRoot { .. } => f.write_str("become root of the user namespace"),
-            Op::Keyring { name } => write!(f, "join new session keyring {}", Word(name)),
+            Op::Keyring { name, .. } => write!(f, "join session keyring {}", Word(name)),
             Op::Setsid {} => f.write_str("make a new session"),
             Op::LoopbackUp {} => f.write_str("bring up lo"),
             Op::Hostname { name } => write!(f, "set hostname {}", Word(name)),
@@ -262,10 +260,7 @@ impl fmt::Display for Op<'_> {
             }
             Op::Mask { paths } => write!(f, "mask {}", Words(paths)),
             Op::ReadonlyPaths { paths } => write!(f, "make read-only {}", Words(paths)),
-            Op::PivotRoot { peers: 0 } => f.write_str("pivot to rootfs"),
-            Op::PivotRoot { .. } => {
-                f.write_str("pivot to rootfs, leaving the peers of the old root")
-            }
+            Op::PivotRoot {} => f.write_str("pivot to rootfs"),
             Op::MoveRoot {} => f.write_str("move rootfs to / and chroot"),
             Op::ChangeRoot {} => f.write_str("chroot to rootfs"),
             Op::RootReadonly {} => f.write_str("make / read-only"),
@@ -302,6 +297,7 @@ impl fmt::Display for Op<'_> {
                 value & 0x1fff
             ),
             Op::Affinity { .. } => f.write_str("set CPU affinity"),
+            Op::AllCpus {} => f.write_str("run on all CPUs of the cgroup"),
             Op::MemoryPolicy { mode, .. } => write!(f, "set memory policy {mode:#x}"),
             Op::Personality { domain } => write!(f, "set personality {domain:#x}"),
             Op::NoNewPrivileges {} => f.write_str("allow no new privileges"),
@@ -346,18 +342,6 @@ impl fmt::Display for Op<'_> {
             Op::FindExecutable { candidates } => {
                 write!(f, "find program among {}", Words(candidates))
             }
-            Op::Seal {} => f.write_str("close all other descriptors on exec; restore SIGPIPE"),
-            Op::HookOutput { number, .. } => {
-                let name = if number == 2 { "error" } else { "output" };
-                write!(f, "add hooks' standard {name} to")
-            }
-            Op::SeccompListener { flags, filter } => {
-                write!(
-                    f,
-                    "install seccomp filter of {} instructions, flags {flags:#x}, and hand on its listener",
-                    filter.0.len() / 8
-                )
-            }
             Op::Seccomp { flags, filter } => {
                 write!(
                     f,
@@ -374,7 +358,6 @@ fn stage_name(number: u32) -> &'static str {
         stage::MAPS => "id maps",
         stage::RUNTIME_HOOKS => "prestart and createRuntime hooks",
         stage::CREATED => "created",
-        stage::LISTENER => "seccomp listener",
         _ => "?",
     }
 }

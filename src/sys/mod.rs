@@ -8,7 +8,6 @@ pub mod filter;
 pub mod image;
 mod memory;
 pub mod mount;
-pub mod notify;
 pub mod process;
 pub mod socket;
 pub mod spawn;

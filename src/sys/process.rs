@@ -33,17 +33,6 @@ pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> std::io::Result<()> {
     }
 }
 
-/// pidfd_getfd(2): the process's descriptor of that number, close-on-exec.
-pub fn pidfd_getfd(pidfd: BorrowedFd<'_>, number: u32) -> std::io::Result<OwnedFd> {
-    // SAFETY: takes numbers only.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) };
-    if fd < 0 {
-        return Err(std::io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor is new and ours.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
-}
-
 /// kill(2) for one process by its pid.
 pub fn kill(pid: i32, signal: i32) -> std::io::Result<()> {
     // SAFETY: takes numbers only.
@@ -147,6 +136,27 @@ pub fn next_signal(signalfd: BorrowedFd<'_>) -> Option<i32> {
         let read = libc::read(signalfd.as_raw_fd(), (&raw mut info).cast(), size);
         (read == size as isize).then_some(info.ssi_signo as i32)
     }
+}
+
+/// Makes a process's hard limit at least as high as `hard`: prlimit(2).
+pub fn raise_hard_limit(pid: i32, resource: u32, hard: u64) -> Result<()> {
+    let mut limit = [0u64; 2];
+    // SAFETY: `struct rlimit64` is two of these, soft and hard; a null pointer stands for no new or no old limit.
+    let prlimit = |new: *const [u64; 2], old: *mut [u64; 2]| unsafe {
+        check(libc::syscall(libc::SYS_prlimit64, pid, resource, new, old) as libc::c_int)
+    };
+    prlimit(std::ptr::null(), &raw mut limit)?;
+    if limit[1] >= hard {
+        return Ok(());
+    }
+    limit[1] = hard;
+    prlimit(&raw const limit, std::ptr::null_mut()).map(drop)
+}
+
+/// sched_setaffinity(2) for ourselves; the mask has a bit for each CPU.
+pub fn set_affinity(mask: &[u8]) -> Result<()> {
+    // SAFETY: the mask is valid for its length.
+    check(unsafe { libc::sched_setaffinity(0, mask.len(), mask.as_ptr().cast()) }).map(drop)
 }
 
 /// The effective user id.

@@ -5,14 +5,11 @@
 
 #[macro_use]
 mod harness;
-#[macro_use]
-mod limits;
 
 mod cgroups;
 mod cli;
 mod config;
-mod crun;
-mod events;
+mod exec;
 mod failure;
 mod features;
 mod golden;
@@ -20,9 +17,7 @@ mod hooks;
 mod kernel;
 mod lifecycle;
 mod namespaces;
-mod notify;
 mod running;
 mod seccomp;
 mod security;
 mod terminal;
-mod update;

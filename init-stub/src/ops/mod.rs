@@ -3,7 +3,6 @@
 mod console;
 mod devices;
 mod exec;
-mod filters;
 mod hooks;
 mod identity;
 mod masks;
@@ -47,7 +46,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Setns { namespace, flags } => namespaces::join(machine, namespace, flags),
         Op::Unshare { flags } => namespaces::unshare(flags),
         Op::BecomeRoot { keep_groups } => identity::become_root(keep_groups != 0),
-        Op::Keyring { name } => process::keyring(name),
+        Op::Keyring { name, permissions } => process::keyring(name, permissions),
         Op::Setsid {} => process::session(),
         Op::LoopbackUp {} => namespaces::loopback_up(),
         Op::Hostname { name } => namespaces::hostname(name),
@@ -108,7 +107,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         } => devices::node(machine, path, mode, (major, minor), (uid, gid)),
         Op::Mask { paths } => masks::mask(machine, paths),
         Op::ReadonlyPaths { paths } => masks::read_only(machine, paths),
-        Op::PivotRoot { peers } => root::pivot(machine, peers != 0),
+        Op::PivotRoot {} => root::pivot(machine),
         Op::MoveRoot {} => root::move_over(machine),
         Op::ChangeRoot {} => root::change(machine),
         Op::RootReadonly {} => root::read_only(machine),
@@ -130,7 +129,8 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Umask { mask } => process::umask(mask),
         Op::Scheduler { attributes } => process::scheduler(attributes),
         Op::IoPriority { value } => process::io_priority(value),
-        Op::Affinity { mask, optional } => process::affinity(mask, optional != 0),
+        Op::Affinity { mask } => process::affinity(mask),
+        Op::AllCpus {} => process::all_cpus(),
         Op::MemoryPolicy { mode, nodes } => process::memory_policy(mode, nodes),
         Op::Personality { domain } => process::personality(domain),
         Op::NoNewPrivileges {} => identity::no_new_privileges(),
@@ -150,9 +150,6 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Home { uid } => exec::home(machine, uid),
         Op::Chdir { path } => exec::change_directory(path),
         Op::FindExecutable { candidates } => exec::find(machine, candidates),
-        Op::Seccomp { flags, filter } => filters::seccomp(flags, filter),
-        Op::SeccompListener { flags, filter } => filters::listener(machine, flags, filter),
-        Op::Seal {} => filters::seal(machine),
-        Op::HookOutput { number, file } => hooks::output(machine, number, file),
+        Op::Seccomp { flags, filter } => identity::filter(flags, filter),
     }
 }

@@ -6,8 +6,7 @@ use crate::sys::call::{self, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, R
 use crate::wire::{Bytes, Slot, Text, call as step};
 
 /// Tells the runtime the stage, and waits for its word. A runtime that is gone has given up.
-pub fn rendezvous(machine: &mut Machine, stage: u32) -> Outcome {
-    machine.forget_place();
+pub fn rendezvous(machine: &Machine, stage: u32) -> Outcome {
     machine.report_stage(stage)?;
     let mut answer = [0; 1];
     loop {
@@ -24,6 +23,7 @@ pub fn await_start(machine: &mut Machine, listener: Slot) -> Outcome {
     machine.forget_root();
     drop(call::adopt(machine.report));
     let listener = call::adopt(machine.descriptor(listener)?);
+    call::end_on_signals();
     loop {
         match call::accept(listener.raw()) {
             Err(Errno::INTR) => {}
@@ -43,12 +43,16 @@ pub fn undumpable() -> Outcome {
         .map(drop)
 }
 
-/// A new session keyring; a kernel or a filter that knows none is no error, nor is a quota that is used up.
-pub fn keyring(name: Text<'_>) -> Outcome {
-    match call::join_keyring(c(name)?) {
-        Err(Errno::NOSYS | Errno::PERM | Errno::ACCES) => Ok(()),
-        result => result.step(step::KEYCTL).map(drop),
+/// Another session keyring; a kernel or a filter that knows none is no error.
+pub fn keyring(name: Text<'_>, permissions: u32) -> Outcome {
+    let keyring = match call::join_keyring(c(name)?) {
+        Err(Errno::NOSYS | Errno::PERM | Errno::ACCES) => return Ok(()),
+        result => result.step(step::KEYCTL)?,
+    };
+    if permissions != 0 {
+        call::set_key_permissions(keyring, permissions).step(step::KEYCTL)?;
     }
+    Ok(())
 }
 
 /// setsid(2).
@@ -88,11 +92,16 @@ pub fn io_priority(value: u32) -> Outcome {
 }
 
 /// sched_setaffinity(2).
-pub fn affinity(mask: Bytes<'_>, optional: bool) -> Outcome {
-    match call::sched_setaffinity(mask.0) {
-        Err(_) if optional => Ok(()),
-        result => result.step(step::SCHED_SETAFFINITY),
-    }
+pub fn affinity(mask: Bytes<'_>) -> Outcome {
+    call::sched_setaffinity(mask.0).step(step::SCHED_SETAFFINITY)
+}
+
+/// The same with as many CPUs as Linux can have. The kernel takes of them what there is and the cgroup allows; a process
+/// that may not change it keeps what it has.
+pub fn all_cpus() -> Outcome {
+    const MOST_CPUS: usize = 8192;
+    let _ = call::sched_setaffinity(&[0xff; MOST_CPUS / 8]);
+    Ok(())
 }
 
 /// set_mempolicy(2).

@@ -152,6 +152,28 @@ pub fn restore_sigpipe() {
     );
 }
 
+/// Signals that ask a process to end do end this one, though it is the first of its PID namespace, to which only those
+/// are delivered that it handles. execve(2) makes them what they were.
+pub fn end_on_signals() {
+    const SIGNALS: [usize; 4] = [1, 2, 3, 15];
+    const SA_RESTORER: usize = 0x0400_0000;
+    extern "C" fn end(signal: i32) -> ! {
+        exit(128 + signal)
+    }
+    // struct sigaction: handler, flags, restorer, mask. What never returns needs no restorer, but x86 wants one.
+    let end = end as extern "C" fn(i32) -> ! as usize;
+    let action = [end, SA_RESTORER, end, 0, 0];
+    for signal in SIGNALS {
+        let _ = syscall!(
+            nr::RT_SIGACTION,
+            signal,
+            action.as_ptr(),
+            0,
+            size_of::<u64>()
+        );
+    }
+}
+
 /// read(2).
 pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize> {
     syscall!(nr::READ, fd, buffer.as_mut_ptr(), buffer.len())
@@ -160,6 +182,20 @@ pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize> {
 /// write(2).
 pub fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
     syscall!(nr::WRITE, fd, bytes.as_ptr(), bytes.len())
+}
+
+/// send(2) without a signal when the other side is gone.
+pub fn send(fd: i32, bytes: &[u8]) -> Result<usize> {
+    const MSG_NOSIGNAL: usize = 0x4000;
+    syscall!(
+        nr::SENDTO,
+        fd,
+        bytes.as_ptr(),
+        bytes.len(),
+        MSG_NOSIGNAL,
+        0,
+        0
+    )
 }
 
 /// recv(2).
@@ -426,24 +462,15 @@ pub fn clone_tree(directory: i32, path: &CStr, flags: u32) -> Result<Fd> {
 
 /// move_mount(2) of a descriptor's mount onto another descriptor's place.
 pub fn move_mount(from: i32, to: i32) -> Result<()> {
-    const T_EMPTY_PATH: u32 = 0x40;
-    move_mount_how(from, to, c"", T_EMPTY_PATH)
-}
-
-/// move_mount(2) of a descriptor's mount onto a path from a directory, whose last component is not followed.
-pub fn move_mount_at(from: i32, directory: i32, path: &CStr) -> Result<()> {
-    move_mount_how(from, directory, path, 0)
-}
-
-fn move_mount_how(from: i32, directory: i32, path: &CStr, flags: u32) -> Result<()> {
     const F_EMPTY_PATH: u32 = 0x4;
+    const T_EMPTY_PATH: u32 = 0x40;
     done(syscall!(
         nr::MOVE_MOUNT,
         from,
         c"".as_ptr(),
-        directory,
-        path.as_ptr(),
-        F_EMPTY_PATH | flags
+        to,
+        c"".as_ptr(),
+        F_EMPTY_PATH | T_EMPTY_PATH
     ))
 }
 
@@ -632,7 +659,7 @@ pub fn personality(domain: u64) -> Result<()> {
 }
 
 /// seccomp(2): installs a filter, of eight bytes an instruction.
-pub fn seccomp(flags: u32, filter: &[u8]) -> Result<usize> {
+pub fn seccomp(flags: u32, filter: &[u8]) -> Result<()> {
     #[repr(C)]
     struct Program {
         length: u16,
@@ -644,12 +671,22 @@ pub fn seccomp(flags: u32, filter: &[u8]) -> Result<usize> {
         length,
         filter: filter.as_ptr(),
     };
-    syscall!(nr::SECCOMP, SET_MODE_FILTER, flags, &raw const program)
+    done(syscall!(
+        nr::SECCOMP,
+        SET_MODE_FILTER,
+        flags,
+        &raw const program
+    ))
 }
 
 /// keyctl(KEYCTL_JOIN_SESSION_KEYRING): the keyring's serial number.
 pub fn join_keyring(name: &CStr) -> Result<usize> {
     syscall!(nr::KEYCTL, 1, name.as_ptr())
+}
+
+/// keyctl(KEYCTL_SETPERM).
+pub fn set_key_permissions(keyring: usize, permissions: u32) -> Result<()> {
+    done(syscall!(nr::KEYCTL, 5, keyring, permissions))
 }
 
 /// dup3(2) without flags.
@@ -671,11 +708,6 @@ pub fn memory_file(parts: &[&[u8]]) -> Result<Fd> {
     }
     syscall!(nr::LSEEK, file.raw(), 0, SEEK_SET)?;
     Ok(file)
-}
-
-/// close_range(2): nothing can be done about an error.
-pub fn close_range(first: i32, last: i32) {
-    let _ = syscall!(nr::CLOSE_RANGE, first, last, 0);
 }
 
 /// close_range(2) that makes all descriptors from `first` on close-on-exec.
