@@ -69,6 +69,47 @@ pub fn errno_text(errno: i32) -> String {
     }
 }
 
+/// What a signal means, as Go prints it.
+pub fn signal_text(signal: i32) -> String {
+    const TEXTS: [&str; 31] = [
+        "hangup",
+        "interrupt",
+        "quit",
+        "illegal instruction",
+        "trace/breakpoint trap",
+        "aborted",
+        "bus error",
+        "floating point exception",
+        "killed",
+        "user defined signal 1",
+        "segmentation fault",
+        "user defined signal 2",
+        "broken pipe",
+        "alarm clock",
+        "terminated",
+        "stack fault",
+        "child exited",
+        "continued",
+        "stopped (signal)",
+        "stopped",
+        "stopped (tty input)",
+        "stopped (tty output)",
+        "urgent I/O condition",
+        "CPU time limit exceeded",
+        "file size limit exceeded",
+        "virtual timer expired",
+        "profiling timer expired",
+        "window changed",
+        "I/O possible",
+        "power failure",
+        "bad system call",
+    ];
+    usize::try_from(signal - 1)
+        .ok()
+        .and_then(|at| TEXTS.get(at))
+        .map_or_else(|| format!("signal {signal}"), |text| (*text).to_string())
+}
+
 /// Puts the deed before the cause: `open("/x").context("open /x")?`.
 pub trait Context<T> {
     /// Wraps the error in `what: …`.

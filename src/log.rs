@@ -31,9 +31,14 @@ pub fn init(path: Option<&Path>, json: bool, debug: bool) -> Result<()> {
     Ok(())
 }
 
+/// Whether [`debug`] says anything.
+pub fn debugs() -> bool {
+    LOG.get().is_some_and(|log| log.debug)
+}
+
 /// What only `--debug` shows.
 pub fn debug(message: &str) {
-    if LOG.get().is_some_and(|log| log.debug) {
+    if debugs() {
         write("debug", message);
     }
 }

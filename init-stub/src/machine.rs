@@ -2,8 +2,9 @@
 
 use crate::sys::call::{self, Pointers};
 use crate::sys::{Errno, Fd};
-use crate::wire::{Header, Malformed, Message, Slot, Text, call as step};
+use crate::wire::{Header, Malformed, Message, Slot, Text, call as step, stage};
 use core::ffi::CStr;
+use core::ops::Range;
 
 /// A step that failed, and why.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,14 @@ pub struct Machine {
     root: Option<Fd>,
     /// The mount that the next `Attach` puts in place.
     tree: Option<Fd>,
+    /// The directory in which something was made last: what follows is most often made beside it.
+    place: Option<(&'static [u8], Fd)>,
+    /// Descriptors with adjoining numbers that are done with: closed together, which is one call for many.
+    discarded: Range<i32>,
+    /// The standard output of hooks; -1 for ours.
+    pub hook_stdout: i32,
+    /// The standard error of hooks; -1 for ours.
+    pub hook_stderr: i32,
     /// The program to execute.
     pub program: Option<Text<'static>>,
     /// `HOME=…` with its NUL, when it was looked up.
@@ -71,6 +80,10 @@ impl Machine {
             report: -1,
             root: None,
             tree: None,
+            place: None,
+            discarded: 0..0,
+            hook_stdout: -1,
+            hook_stderr: -1,
             program: None,
             home: [0; 1024],
             home_length: 0,
@@ -99,8 +112,48 @@ impl Machine {
 
     /// Lets go of the rootfs and of what was to be mounted: from here on nothing of them is needed.
     pub fn forget_root(&mut self) {
+        self.forget_place();
+        self.close_discarded();
         self.root = None;
         self.tree = None;
+    }
+
+    /// The descriptor of the directory of that path, if it is the one at hand.
+    pub fn place(&self, path: &[u8]) -> Option<i32> {
+        let known = self.place.as_ref().filter(|(known, _)| *known == path);
+        known.map(|(_, directory)| directory.raw())
+    }
+
+    /// Keeps a directory below the rootfs at hand. Its path means this directory until something is mounted over a part
+    /// of it: so only what the next mount cannot cover is kept.
+    pub fn set_place(&mut self, path: &'static [u8], directory: Fd) {
+        self.forget_place();
+        self.place = Some((path, directory));
+    }
+
+    /// Others may change what paths mean from here on.
+    pub fn forget_place(&mut self) {
+        if let Some((_, directory)) = self.place.take() {
+            self.discard(directory);
+        }
+    }
+
+    /// Closes a descriptor that nobody waits for, some time before the user's program is executed.
+    pub fn discard(&mut self, fd: Fd) {
+        const MOST: usize = 16;
+        let number = fd.leak();
+        if number != self.discarded.end || self.discarded.len() == MOST {
+            self.close_discarded();
+            self.discarded = number..number;
+        }
+        self.discarded.end = number + 1;
+    }
+
+    fn close_discarded(&mut self) {
+        if !self.discarded.is_empty() {
+            call::close_range(self.discarded.start, self.discarded.end - 1);
+        }
+        self.discarded = 0..0;
     }
 
     /// Puts a mount into the tree register.
@@ -129,19 +182,29 @@ impl Machine {
             call: failure.step,
             errno: failure.errno.0,
         };
-        let _ = call::send(self.report, &message.to_bytes());
+        let _ = call::write(self.report, &message.to_bytes());
     }
 
     /// Tells that the program has come to a stage.
     pub fn report_stage(&self, stage: u32) -> Outcome {
+        self.report_at(stage, 0)
+    }
+
+    /// Tells the number of a filter's listener.
+    pub fn report_listener(&self, listener: u32) -> Outcome {
+        self.report_at(stage::LISTENER, listener)
+    }
+
+    fn report_at(&self, stage: u32, call: u32) -> Outcome {
         let message = Message {
             kind: Message::STAGE,
             op: stage,
-            call: 0,
+            call,
             errno: 0,
         };
-        call::send(self.report, &message.to_bytes())
-            .step(step::SENDMSG)
+        // By write(2), like all reports: few filters forbid it.
+        call::write(self.report, &message.to_bytes())
+            .step(step::WRITE)
             .map(drop)
     }
 }

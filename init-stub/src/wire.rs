@@ -330,8 +330,9 @@ operations! {
     Mask = 42 { paths: List<'a>, }
     /// Makes paths read-only; missing ones are passed over.
     ReadonlyPaths = 43 { paths: List<'a>, }
-    /// Makes the rootfs the root of the namespace, and takes the old root away.
-    PivotRoot = 44 {}
+    /// Makes the rootfs the root of the namespace, and takes the old root away. `peers` is not 0 where mounts of the old
+    /// root may be shared with other namespaces.
+    PivotRoot = 44 { peers: u8, }
     /// The same by `MS_MOVE` and `chroot(2)`, for an initramfs.
     MoveRoot = 45 {}
     /// `chroot(2)` to the rootfs: for containers without a mount namespace of their own.
@@ -386,6 +387,17 @@ operations! {
     AllCpus = 77 {}
     /// Installs a seccomp filter (`struct sock_filter` each).
     Seccomp = 76 { flags: u32, filter: Bytes<'a>, }
+
+    // --- confinement ------------------------------------------------------------------------------------------
+
+    /// Installs a seccomp filter that has a listener: tells the runtime the listener's number
+    /// ([`stage::LISTENER`]) and waits until the runtime has taken it.
+    SeccompListener = 90 { flags: u32, filter: Bytes<'a>, }
+    /// The last that is done with descriptors and signals: what the program must not inherit becomes
+    /// close-on-exec, SIGPIPE ends a process again.
+    Seal = 91 {}
+    /// Where the standard output (1) or error (2) of hooks goes from here on.
+    HookOutput = 92 { number: u32, file: Slot, }
 }
 
 /// What the stub sends: fixed-size messages on a `SOCK_SEQPACKET` socket, or on `start`'s connection.
@@ -513,6 +525,8 @@ pub mod stage {
     pub const RUNTIME_HOOKS: u32 = 2;
     /// Everything before `start` is done.
     pub const CREATED: u32 = 3;
+    /// The filter is in force: the runtime takes its listener, whose number stands in the place of the call.
+    pub const LISTENER: u32 = 90;
 }
 
 #[cfg(test)]
@@ -604,7 +618,7 @@ mod tests {
                 // Many zeros: lengths are often small then, and the decoder gets further.
                 *byte = if noise.byte() < 160 { 0 } else { noise.byte() };
             }
-            bytes[0] = noise.byte() % 80;
+            bytes[0] = noise.byte() % 110;
             let mut reader = Reader(&bytes);
             if let Ok(op) = Op::decode(&mut reader) {
                 let mut encoded = Vec::new();

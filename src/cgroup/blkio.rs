@@ -103,7 +103,12 @@ pub fn v2(directory: &Path, limits: &BlockIo) -> Result<()> {
     }
     for (field, _, key, devices) in throttles(limits) {
         for device in devices {
-            let line = format!("{}:{} {key}={}", device.major, device.minor, device.rate);
+            // v1's word for no limit is 0.
+            let rate = match device.rate {
+                0 => "max".into(),
+                rate => rate.to_string(),
+            };
+            let line = format!("{}:{} {key}={rate}", device.major, device.minor);
             set(directory, field, "io.max", line)?;
         }
     }

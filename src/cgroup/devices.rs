@@ -111,12 +111,17 @@ impl Policy {
                 'r' => READ,
                 'w' => WRITE,
                 'm' => MKNOD,
+                // runc takes it, and it adds nothing.
+                'a' => 0,
                 _ => {
                     return Err(Error::new(format!(
                         "access: {letter:?} must be `r`, `w` or `m`"
                     )));
                 }
             };
+        }
+        if access == 0 {
+            return Ok(());
         }
         let exception = Exception {
             block,

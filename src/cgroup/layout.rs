@@ -5,6 +5,7 @@ use crate::sys::file;
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = "/sys/fs/cgroup";
+const OWN: &str = "/proc/self/cgroup";
 const CGROUP2_MAGIC: u64 = 0x6367_7270;
 
 /// The host's cgroup hierarchies.
@@ -31,24 +32,13 @@ impl Layout {
     /// Looks at the host. One without cgroups has no hierarchies.
     pub fn detect() -> Result<Layout> {
         let root = Path::new(ROOT);
-        let own =
-            file::read_text(Path::new("/proc/self/cgroup")).context("open /proc/self/cgroup")?;
         if file::filesystem_magic(root).is_ok_and(|magic| magic == CGROUP2_MAGIC) {
-            let own = own
-                .lines()
-                .find_map(|line| line.strip_prefix("0::"))
-                .unwrap_or("/")
-                .to_string();
-            let hierarchy = Hierarchy {
-                controllers: Vec::new(),
-                mountpoint: root.into(),
-                own,
-            };
             return Ok(Layout {
                 unified: true,
-                hierarchies: vec![hierarchy],
+                hierarchies: vec![unified(OWN)?],
             });
         }
+        let own = file::read_text(Path::new(OWN)).with_context(|| format!("open {OWN}"))?;
         let mounts = file::read_text(Path::new("/proc/self/mountinfo"))
             .context("open /proc/self/mountinfo")?;
         Ok(Layout {
@@ -56,6 +46,17 @@ impl Layout {
             hierarchies: hierarchies(&mounts, &own),
         })
     }
+}
+
+/// The v2 hierarchy, with the cgroup that a `/proc/PID/cgroup` says.
+pub fn unified(path: &str) -> Result<Hierarchy> {
+    let text = file::read_text(Path::new(path)).with_context(|| format!("open {path}"))?;
+    let own = text.lines().find_map(|line| line.strip_prefix("0::"));
+    Ok(Hierarchy {
+        controllers: Vec::new(),
+        mountpoint: ROOT.into(),
+        own: own.unwrap_or("/").into(),
+    })
 }
 
 /// The v1 hierarchies of a mountinfo, each once, with our own cgroup of `/proc/self/cgroup`.

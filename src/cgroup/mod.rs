@@ -1,34 +1,48 @@
 //! Control groups: made before the container's process, removed after it.
+//!
+//! There are three managers: the files of v1, those of v2, and systemd, which makes the cgroup of one of its units and
+//! leaves the rest to the files.
 
 mod blkio;
+mod change;
 mod devices;
 mod devices_v1;
 mod devices_v2;
 mod files;
 mod freezer;
 mod layout;
+mod oom;
+mod owner;
+mod stats;
 mod sub;
+mod systemd;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod v1;
 mod v2;
 
+pub use change::Change;
 pub use layout::Layout;
+pub use oom::OutOfMemory;
+pub use owner::owner;
 
 use files::{hugepages, named, pids, rdma, set, write};
 
 use crate::error::{Context, Error, Result};
+use crate::log;
 use crate::oci::{DeviceRule, Resources};
 use crate::program::V1Mount;
 use crate::sys::{file, process};
 use devices::Policy;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use systemd::Unit;
 
 /// What the cgroup of a new container is to be.
 pub struct Wanted<'a> {
@@ -36,6 +50,14 @@ pub struct Wanted<'a> {
     pub id: &'a str,
     /// `linux.cgroupsPath`.
     pub path: Option<&'a str>,
+    /// Systemd is to make it: then the path is `slice:prefix:name`.
+    pub systemd: bool,
+    /// Without the rights of root: the user's systemd is asked, not the system's.
+    pub rootless: bool,
+    /// The user to whom it is given on v2.
+    pub owner: Option<u32>,
+    /// The configuration's: they may have unit properties.
+    pub annotations: &'a BTreeMap<String, String>,
 }
 
 /// A container's cgroup: a directory in each v1 hierarchy, or one on v2.
@@ -43,7 +65,14 @@ pub struct Wanted<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct Cgroup {
     unified: bool,
+    /// On v2 with systemd, they are known once the unit is there.
     directories: Vec<Directory>,
+    /// The systemd unit whose cgroup it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<Unit>,
+    /// Whose it is to be.
+    #[serde(skip)]
+    owner: Option<u32>,
 }
 
 /// The cgroup's directory in one hierarchy.
@@ -61,9 +90,23 @@ pub struct Directory {
 
 impl Cgroup {
     /// Where a container's cgroup will be, before it is made.
-    pub fn plan(layout: &Layout, wanted: &Wanted<'_>) -> Cgroup {
+    pub fn plan(layout: &Layout, wanted: &Wanted<'_>) -> Result<Cgroup> {
+        let unit = match wanted.systemd {
+            true => Some(Unit::plan(wanted)?),
+            false => None,
+        };
+        if unit.as_ref().is_some_and(|unit| unit.user) && !layout.unified {
+            return Err(Error::new(
+                "cannot use rootless systemd cgroups manager on cgroup v1",
+            ));
+        }
+        let path = match &unit {
+            Some(unit) => Some(unit.cgroup()?),
+            None => wanted.path.map(String::from),
+        };
         let directory = |hierarchy: &layout::Hierarchy| {
-            let cgroup = layout::resolve(&hierarchy.own, wanted.path, wanted.id, layout.unified);
+            let cgroup =
+                layout::resolve(&hierarchy.own, path.as_deref(), wanted.id, layout.unified);
             Directory {
                 controllers: hierarchy.controllers.clone(),
                 path: hierarchy.mountpoint.join(cgroup.trim_start_matches('/')),
@@ -71,20 +114,42 @@ impl Cgroup {
                 cgroup,
             }
         };
-        let directories = layout.hierarchies.iter().map(directory).collect();
-        Cgroup {
+        // Systemd decides where its unit is on v2. A unit of that name may be another's until we have made ours.
+        let known = unit.is_none() || !layout.unified;
+        let hierarchies = layout.hierarchies.iter().filter(|_| known);
+        Ok(Cgroup {
             unified: layout.unified,
-            directories,
+            directories: hierarchies.map(directory).collect(),
+            unit,
+            owner: wanted.owner.filter(|_| layout.unified),
+        })
+    }
+
+    /// Whether it can only be made once there is a process to be in it: then [`Cgroup::adopt`] follows.
+    pub fn needs_process(&self) -> bool {
+        self.unit.is_some()
+    }
+
+    /// What there is of it before [`Cgroup::adopt`].
+    pub fn without_unit(&self) -> Cgroup {
+        Cgroup {
+            unit: None,
+            ..self.clone()
         }
     }
 
     /// Makes the cgroup and sets its limits. One that is there already must have no processes and not be frozen. With
     /// `optional`, what may not be made is done without, unless a limit needs it. On an error, what was made is removed.
+    /// With systemd, only those v1 directories are made that it may not know of.
     pub fn make(&mut self, resources: Option<&Resources>, optional: bool) -> Result<()> {
+        if self.unified && self.unit.is_some() {
+            return Ok(());
+        }
         let mut made = Vec::new();
-        let result = self
-            .make_directories(optional, &mut made)
-            .and_then(|()| self.set_up(resources, optional));
+        let mut result = self.make_directories(optional, &mut made);
+        if result.is_ok() && self.unit.is_none() {
+            result = self.set_up(resources, optional);
+        }
         if result.is_err() {
             for path in made.iter().rev() {
                 let _ = fs::remove_dir(path);
@@ -104,6 +169,10 @@ impl Cgroup {
         let planned = std::mem::take(&mut self.directories);
         for directory in planned {
             let path = &directory.path;
+            if self.is_systemds(&directory) {
+                self.directories.push(directory);
+                continue;
+            }
             match tree::make(&directory.mountpoint, path, self.unified, made) {
                 Err(error) if optional && denied(&error) => continue,
                 result => result
@@ -131,8 +200,66 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Whether it is the v1 hierarchy in which systemd keeps its own processes.
+    fn is_systemds(&self, directory: &Directory) -> bool {
+        self.unit.is_some()
+            && directory
+                .controllers
+                .iter()
+                .any(|name| name == "name=systemd")
+    }
+
+    /// Has systemd make the unit with the process, which waits meanwhile, and sets the limits. On an error, the unit
+    /// and its processes are gone.
+    pub fn adopt(&mut self, pid: i32, resources: Option<&Resources>, optional: bool) -> Result<()> {
+        let Some(unit) = self.unit.clone() else {
+            return Ok(());
+        };
+        let mut resources = resources.cloned().unwrap_or_default();
+        let policy = Policy::new(&resources.devices)?;
+        unit.start(pid, &mut resources, &policy, self.unified)?;
+        let result = self
+            .settle(pid, &unit)
+            .and_then(|()| self.set_up(Some(&resources), optional));
+        if result.is_err() {
+            // It would not heed the signal with which systemd stops a unit.
+            let _ = process::kill(pid, libc::SIGKILL);
+            let _ = unit.stop();
+        }
+        result
+    }
+
+    /// Finds the unit's cgroup on v2, where systemd has put it, and moves the process below it if it is to be there.
+    fn settle(&mut self, pid: i32, unit: &Unit) -> Result<()> {
+        if !self.unified {
+            return Ok(());
+        }
+        let layout::Hierarchy {
+            mountpoint, own, ..
+        } = layout::unified(&format!("/proc/{pid}/cgroup"))?;
+        let path = mountpoint.join(own.trim_start_matches('/'));
+        if let Some(subgroup) = &unit.subgroup {
+            let below = path.join(subgroup);
+            file::make_directory(&below).with_context(|| format!("mkdir {}", below.display()))?;
+            write(&below, "cgroup.procs", &pid.to_string())
+                .with_context(|| format!("write {}", below.join("cgroup.procs").display()))?;
+            // Not before: with a process in it, it would become threaded.
+            v2::enable_controllers(&path);
+        }
+        self.directories = vec![Directory {
+            controllers: Vec::new(),
+            path,
+            mountpoint,
+            cgroup: own,
+        }];
+        Ok(())
+    }
+
     /// The limits of a new cgroup. Devices are restricted even where the configuration has no rules.
     fn set_up(&self, resources: Option<&Resources>, optional: bool) -> Result<()> {
+        if let (Some(owner), Some(path)) = (self.owner, self.processes()) {
+            owner::give(&path, owner)?;
+        }
         if let Some(resources) = resources {
             self.limit(resources)?;
         }
@@ -144,9 +271,37 @@ impl Cgroup {
         }
     }
 
+    /// Changes limits. When one cannot be set, those that were are set back.
+    pub fn change(&self, change: &Change) -> Result<()> {
+        let result = self.apply(&change.write);
+        if result.is_err()
+            && let Err(error) = self.apply(&change.undo)
+        {
+            log::warn(&format!(
+                "the former limits could not be set again: {error}"
+            ));
+        }
+        result
+    }
+
     /// Changes the limits to those that are given; what is absent stays. Without device rules, devices stay as they are.
-    #[allow(dead_code)]
-    pub fn apply(&self, resources: &Resources) -> Result<()> {
+    fn apply(&self, resources: &Resources) -> Result<()> {
+        let mut rounded;
+        let mut resources = resources;
+        if let Some(unit) = &self.unit {
+            let policy = match resources.devices.is_empty() {
+                true => None,
+                false => Some(Policy::new(&resources.devices)?),
+            };
+            rounded = resources.clone();
+            if self.unified
+                && let (Some(memory), Some(directory)) = (&rounded.memory, self.directories.first())
+            {
+                v2::check_use(&directory.path, memory)?;
+            }
+            unit.set(&mut rounded, policy.as_ref(), self.unified)?;
+            resources = &rounded;
+        }
         self.limit(resources)?;
         match resources.devices.is_empty() {
             true => Ok(()),
@@ -205,19 +360,32 @@ impl Cgroup {
         }
         let open = |directory: &Directory| {
             let tasks = directory.path.join("tasks");
-            crate::sys::open_inherited(&tasks, libc::O_WRONLY)
-                .with_context(|| format!("open {}", tasks.display()))
+            match crate::sys::open_inherited(&tasks, libc::O_WRONLY) {
+                // Of a new unit, which systemd has yet to make, with the process in it.
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound && self.is_systemds(directory) =>
+                {
+                    None
+                }
+                result => Some(result.with_context(|| format!("open {}", tasks.display()))),
+            }
         };
-        self.directories.iter().map(open).collect()
+        self.directories.iter().filter_map(open).collect()
+    }
+
+    /// On v2, the directory that the processes are in: below the unit's where it has a subgroup.
+    fn processes(&self) -> Option<PathBuf> {
+        let path = &self.directories.first().filter(|_| self.unified)?.path;
+        let subgroup = self.unit.as_ref().and_then(|unit| unit.subgroup.as_ref());
+        Some(subgroup.map_or_else(|| path.clone(), |subgroup| path.join(subgroup)))
     }
 
     /// On v2, the directory, in which the child is made.
     pub fn dir_fd(&self) -> Result<Option<OwnedFd>> {
-        let Some(directory) = self.directories.first().filter(|_| self.unified) else {
+        let Some(path) = self.processes() else {
             return Ok(None);
         };
-        let path = &directory.path;
-        file::open_directory(path)
+        file::open_directory(&path)
             .map(Some)
             .with_context(|| format!("open {}", path.display()))
     }
@@ -296,6 +464,9 @@ impl Cgroup {
 
     /// Removes the cgroup, with what the container made below it. One that is gone is removed.
     pub fn delete(&self) -> Result<()> {
+        if let Some(unit) = &self.unit {
+            unit.stop()?;
+        }
         for directory in &self.directories {
             tree::remove(&directory.path)
                 .with_context(|| format!("rmdir {}", directory.path.display()))?;

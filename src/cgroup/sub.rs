@@ -59,6 +59,8 @@ impl Cgroup {
         Some(Cgroup {
             unified: true,
             directories: vec![directory],
+            unit: None,
+            owner: None,
         })
     }
 }
@@ -99,6 +101,8 @@ mod tests {
         Cgroup {
             unified: false,
             directories: vec![directory(&["cpu", "cpuacct"]), directory(&["memory"])],
+            unit: None,
+            owner: None,
         }
     }
 

@@ -23,8 +23,13 @@ impl Try {
                 &Wanted {
                     id: "id",
                     path: Some(&path),
+                    systemd: false,
+                    rootless: false,
+                    owner: None,
+                    annotations: &BTreeMap::new(),
                 },
-            ),
+            )
+            .unwrap(),
             sleepers: Vec::new(),
         })
     }
@@ -272,6 +277,8 @@ fn version_2_is_made_frozen_killed_and_removed() {
         cgroup: "/a/b".into(),
     };
     let cgroup = Cgroup {
+        unit: None,
+        owner: None,
         unified: true,
         directories: vec![directory],
     };

@@ -189,6 +189,12 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
         ("cpu.realtimeRuntime", "cpu.rt_runtime_us"),
         limits.realtime_runtime.filter(|value| *value != 0),
     )?;
+    // An idle cgroup takes no shares: what ends that goes before them, and what begins it behind.
+    let idle = |wanted: bool| match limits.idle.filter(|idle| (*idle == 1) == wanted) {
+        Some(idle) => set(directory, "cpu.idle", "cpu.idle", idle),
+        None => Ok(()),
+    };
+    idle(false)?;
     if let Some(shares) = limits.shares.filter(|value| *value != 0) {
         let (most, least) = (SHARES.end(), SHARES.start());
         let wrong = match shares {
@@ -201,6 +207,7 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
         }
         set(directory, "cpu.shares", "cpu.shares", shares)?;
     }
+    idle(true)?;
     let quota = limits.quota.filter(|value| *value != 0);
     // A burst above the quota that is there must wait for the new one.
     let burst = limits.burst.map(|burst| burst.to_string());
@@ -224,9 +231,6 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
     )?;
     if let Some(burst) = late {
         set(directory, "cpu.burst", "cpu.cfs_burst_us", burst)?;
-    }
-    if let Some(value) = limits.idle {
-        set(directory, "cpu.idle", "cpu.idle", value)?;
     }
     Ok(())
 }

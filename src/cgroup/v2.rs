@@ -91,9 +91,7 @@ fn max(limit: i64) -> String {
 fn memory(path: &Path, limits: &Memory) -> Result<()> {
     let memory = limits.limit.unwrap_or(0);
     let both = limits.swap.unwrap_or(0);
-    if limits.check_before_update == Some(true) {
-        check_use(path, memory, both)?;
-    }
+    check_use(path, limits)?;
     if let Some(value) = swap(both, memory)? {
         match write(path, "memory.swap.max", &value) {
             // A kernel without swap need not be told not to, or to use as much as there is.
@@ -112,7 +110,11 @@ fn memory(path: &Path, limits: &Memory) -> Result<()> {
 }
 
 /// v2 kills to get below a limit: `checkBeforeUpdate` asks to be refused instead.
-fn check_use(path: &Path, memory: i64, both: i64) -> Result<()> {
+pub fn check_use(path: &Path, limits: &Memory) -> Result<()> {
+    if limits.check_before_update != Some(true) {
+        return Ok(());
+    }
+    let (memory, both) = (limits.limit.unwrap_or(0), limits.swap.unwrap_or(0));
     let text = read_text(&path.join("memory.current")).unwrap_or_default();
     let Ok(usage) = text.trim().parse::<i64>() else {
         return Ok(());
@@ -128,7 +130,7 @@ fn check_use(path: &Path, memory: i64, both: i64) -> Result<()> {
 }
 
 /// v1 limits the sum of memory and swap, v2 swap alone. 0 is unset. Nothing is to be written where there is no result.
-fn swap(both: i64, memory: i64) -> Result<Option<String>> {
+pub fn swap(both: i64, memory: i64) -> Result<Option<String>> {
     let fail = |what: &str| Err(Error::new(format!("linux.resources.memory.swap: {what}")));
     match (both, memory) {
         // As on v1: no limit on memory is none on swap.
@@ -143,12 +145,16 @@ fn swap(both: i64, memory: i64) -> Result<Option<String>> {
 }
 
 fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
-    if let Some(idle) = limits.idle {
-        set(path, "cpu.idle", "cpu.idle", idle)?;
-    }
+    // An idle cgroup takes no weight: what ends that goes before the weight, and what begins it behind.
+    let idle = |wanted: bool| match limits.idle.filter(|idle| (*idle == 1) == wanted) {
+        Some(idle) => set(path, "cpu.idle", "cpu.idle", idle),
+        None => Ok(()),
+    };
+    idle(false)?;
     if let Some(shares) = limits.shares.filter(|shares| *shares != 0) {
         set(path, "cpu.shares", "cpu.weight", weight(shares))?;
     }
+    idle(true)?;
     let quota = limits.quota.filter(|quota| *quota != 0);
     let period = limits.period.filter(|period| *period != 0);
     let mut late = None;
@@ -161,9 +167,13 @@ fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
             result => named(result, path, "cpu.burst", "cpu.max.burst")?,
         }
     }
-    if quota.is_some() || period.is_some() {
-        let quota = max(quota.unwrap_or(-1));
-        let value = format!("{quota} {}", period.unwrap_or(100_000));
+    let value = match (quota, period) {
+        (None, None) => None,
+        // The period that is there stays.
+        (Some(quota), None) => Some(max(quota)),
+        (quota, Some(period)) => Some(format!("{} {period}", max(quota.unwrap_or(-1)))),
+    };
+    if let Some(value) = value {
         set(path, "cpu.quota", "cpu.max", value)?;
     }
     if let Some(burst) = late {
@@ -182,7 +192,7 @@ fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
 
 /// Shares (2 to 262144, 1024 the default) as a weight (1 to 10000, 100 the default): a quadratic function of the
 /// logarithm that meets all three points.
-fn weight(shares: u64) -> u64 {
+pub fn weight(shares: u64) -> u64 {
     if shares <= 2 {
         return 1;
     }

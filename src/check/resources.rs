@@ -9,7 +9,8 @@ pub fn resources(resources: &Resources) -> Result<()> {
     for (i, rule) in resources.devices.iter().enumerate() {
         let field = format_args!("linux.resources.devices[{i}].access");
         let access = rule.access.as_deref().unwrap_or_default();
-        if access.is_empty() || access.contains(|c| !"rwm".contains(c)) {
+        // `a` adds nothing: runc takes it.
+        if access.is_empty() || access.contains(|c| !"rwma".contains(c)) {
             return fail(
                 field,
                 format_args!("{access:?} must be one or more of `r`, `w` and `m`"),

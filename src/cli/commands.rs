@@ -1,7 +1,7 @@
 //! The commands, each from its flags to what it does.
 
 use super::parse::Matches;
-use super::{Global, completion, features, kill, list, man, print, ps, spec};
+use super::{Global, completion, events, features, kill, list, man, print, ps, spec, update};
 use crate::container::{self, Options, Terminal};
 use crate::error::{Context, Error, Result};
 use crate::log;
@@ -23,6 +23,8 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
         "delete" => delete(global, matches),
         "pause" => freeze(global, matches.argument(0)?, true),
         "resume" => freeze(global, matches.argument(0)?, false),
+        "events" => events::events(global, matches),
+        "update" => update::update(global, matches),
         "plan" => print(&container::plan(&options(global, matches)?)?).map(|()| 0),
         "spec" => spec::spec(matches),
         "completion" => print(&completion::script(matches.argument(0)?)?).map(|()| 0),
@@ -33,11 +35,6 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
 }
 
 fn options(global: &Global, matches: &Matches) -> Result<Options> {
-    if global.systemd_cgroup {
-        return Err(Error::new(
-            "--systemd-cgroup: not supported yet: leave it out to use cgroupfs",
-        ));
-    }
     let id = if matches.arguments.is_empty() {
         ""
     } else {
@@ -56,6 +53,7 @@ fn options(global: &Global, matches: &Matches) -> Result<Options> {
         await_start: false,
         detach: matches.flag("detach"),
         rootless: global.rootless,
+        systemd: global.systemd_cgroup,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod completion;
+mod events;
 mod features;
 pub mod flags;
 mod help;
@@ -12,6 +13,7 @@ pub mod parse;
 mod ps;
 mod spec;
 mod table;
+mod update;
 
 use crate::container::Store;
 use crate::error::{Error, Result};

@@ -3,14 +3,15 @@
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
 use super::store::{self, Record, Store};
-use super::{hooks, identity};
-use crate::cgroup::{Cgroup, Layout, Wanted};
+use super::{hooks, identity, notify};
+use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::error::{Context, Error, Result};
-use crate::oci::{self, Config, NamespaceType, Status};
-use crate::program::wire::{Message, stage};
+use crate::oci::{self, Config, NamespaceType, Status, annotation};
+use crate::program::wire::{Message, Op, stage};
 use crate::program::{self, Facts, Handle, Program, is_new};
 use crate::sys::{close_all, process, socket, spawn};
 use crate::{check, log};
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,8 @@ pub struct Options {
     pub detach: bool,
     /// Cgroups that cannot be made are done without.
     pub rootless: bool,
+    /// Systemd makes the cgroup.
+    pub systemd: bool,
 }
 
 /// A container that has been made.
@@ -103,6 +106,7 @@ fn facts(config: &Config, options: &Options, bundle: &Path) -> Facts {
         bundle: bundle.to_path_buf(),
         bounding: process::permitted_capabilities(),
         unprivileged: process::euid() != 0,
+        keep_groups: config.set(annotation::KEEP_GROUPS),
         window: window(
             config
                 .process
@@ -135,8 +139,12 @@ pub fn plan(options: &Options) -> Result<String> {
     let wanted = Wanted {
         id: "ID",
         path: config.linux.cgroups_path.as_deref(),
+        systemd: options.systemd,
+        rootless: false,
+        owner: None,
+        annotations: &config.annotations,
     };
-    let cgroup = Cgroup::plan(&layout, &wanted);
+    let cgroup = Cgroup::plan(&layout, &wanted)?;
     facts.v1_mounts = cgroup.v1_mounts();
     facts.hierarchies = facts.v1_mounts.len();
     facts.bounding = u64::MAX;
@@ -219,14 +227,18 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     let wanted = Wanted {
         id: &options.id,
         path: linux.cgroups_path.as_deref(),
+        systemd: options.systemd,
+        rootless: options.rootless,
+        owner: cgroup::owner(&config),
+        annotations: &config.annotations,
     };
-    let mut cgroup = Cgroup::plan(&layout, &wanted);
+    let mut cgroup = Cgroup::plan(&layout, &wanted)?;
     let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup.clone());
     // Before anything is made, so that `delete --force` finds it all should we be killed.
     store.save(&record)?;
     let optional = options.rootless && linux.cgroups_path.is_none();
     cgroup.make(linux.resources.as_ref(), optional)?;
-    undo.cgroup = Some(cgroup.clone());
+    undo.cgroup = Some(cgroup.without_unit());
     let tasks = cgroup.join_fds()?;
     facts.hierarchies = tasks.len();
     if config
@@ -237,14 +249,16 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         facts.v1_mounts = cgroup.v1_mounts();
     }
     let program = program::container(&config, &facts)?;
+    note(&program);
     program
         .warnings
         .iter()
         .for_each(|warning| log::warn(warning));
 
+    let started = start_stub(&program, &config, &directory, tasks, options, &mut cgroup)?;
+    undo.cgroup = Some(cgroup.clone());
     record.cgroup = cgroup;
     record.no_new_keyring = options.no_new_keyring;
-    let started = start_stub(&program, &config, &directory, tasks, options, &record)?;
     undo.child = Some((
         started.child.pid,
         started.child.pidfd.try_clone().context("dup")?,
@@ -276,6 +290,19 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         poststart(store, &created)?;
     }
     Ok(created)
+}
+
+/// What `--debug` shows of a program.
+pub(super) fn note(program: &Program) {
+    if !log::debugs() {
+        return;
+    }
+    log::debug(&format!("program of {} operations", program.ops().count()));
+    for op in program.ops() {
+        if let Op::Seccomp { flags, .. } | Op::SeccompListener { flags, .. } = op {
+            log::debug(&format!("seccomp filter flags: {flags}"));
+        }
+    }
 }
 
 /// runc's rules about terminals; `leaves` says that nobody stays to copy it.
@@ -327,7 +354,7 @@ fn start_stub(
     directory: &Path,
     tasks: Vec<OwnedFd>,
     options: &Options,
-    record: &Record,
+    cgroup: &mut Cgroup,
 ) -> Result<Started> {
     let (report, theirs) = socket::pair().context("socketpair")?;
     let state_directory = match program.handles.contains(&Handle::StartListener) {
@@ -350,7 +377,11 @@ fn start_stub(
             .collect(),
     };
     let descriptors = handles::open(&program.handles, given)?;
-    let cgroup = record.cgroup.dir_fd()?;
+    let needs_process = cgroup.needs_process();
+    let into_cgroup = match needs_process {
+        true => None,
+        false => cgroup.dir_fd()?,
+    };
     let linux = &config.linux;
     let mut namespaces = 0;
     for (kind, flag) in CLONED {
@@ -360,18 +391,26 @@ fn start_stub(
     }
     let joined = join_ours(config)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();
-    let maps = |pid| {
-        if let Some(process) = &config.process {
-            identity::host_limits(pid, process)?;
+    let new_user = is_new(linux.namespace(NamespaceType::User));
+    let optional = options.rootless && linux.cgroups_path.is_none();
+    let cgroup = RefCell::new(cgroup);
+    let prepare = |pid| {
+        if new_user {
+            if let Some(process) = &config.process {
+                identity::host_limits(pid, process)?;
+            }
+            identity::write_maps(pid, &linux.uid_mappings, &linux.gid_mappings)?;
         }
-        identity::write_maps(pid, &linux.uid_mappings, &linux.gid_mappings)
+        cgroup
+            .borrow_mut()
+            .adopt(pid, linux.resources.as_ref(), optional)
     };
-    let prepare: &dyn Fn(i32) -> Result<()> = &maps;
     let how = Launch {
         namespaces,
-        prepare: is_new(linux.namespace(NamespaceType::User)).then_some(prepare),
-        cgroup: cgroup.as_ref().map(AsFd::as_fd),
+        prepare: (new_user || needs_process).then_some(&prepare),
+        cgroup: into_cgroup.as_ref().map(AsFd::as_fd),
         own_time,
+        keep_groups: config.set(annotation::KEEP_GROUPS),
     };
     let child = launch(program, &descriptors, &how);
     close_all(descriptors);
@@ -510,6 +549,18 @@ fn follow(
                 return Err(
                     program::explain(program, message).wrap("unable to start container process")
                 );
+            }
+            Message {
+                op: stage::LISTENER,
+                call: number,
+                ..
+            } => {
+                let process = notify::Notifying {
+                    pid: record.pid,
+                    pidfd: started.child.pidfd.as_fd(),
+                    report,
+                };
+                notify::hand_over(config, &process, number, record.state(Status::Creating))?;
             }
             Message {
                 op: stage::RUNTIME_HOOKS,

@@ -4,11 +4,12 @@ use super::create::{check_terminal, console_socket, next_message, window};
 use super::described::described;
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
+use super::notify;
 use super::store::{self, Record, Store};
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Result};
 use crate::oci::{Process, Status};
-use crate::program::wire::call;
+use crate::program::wire::{Message, call, stage};
 use crate::program::{self, Facts};
 use crate::sys::{close_all, process, socket, spawn};
 use crate::{check, log, oci};
@@ -108,13 +109,15 @@ fn start(
         bounding: process::permitted_capabilities(),
         hierarchies: tasks.len(),
         unprivileged: process::euid() != 0,
+        keep_groups: config.set(oci::annotation::KEEP_GROUPS),
         window: window(process.terminal, options.detach),
         no_new_keyring: record.no_new_keyring,
         preserve_fds: options.preserve_fds,
         ..Facts::default()
     };
     let before_clone = namespaces & libc::CLONE_NEWPID as u32;
-    let program = program::exec(process, &config.linux, namespaces & !before_clone, &facts)?;
+    let program = program::exec(process, config, namespaces & !before_clone, &facts)?;
+    super::create::note(&program);
     program
         .warnings
         .iter()
@@ -145,11 +148,17 @@ fn start(
         .map_err(|error| ended(&target, error))?;
     // The stub has its own: ours would keep the report socket from being closed with it.
     close_all(descriptors);
+    let process = notify::Notifying {
+        pid: child.pid,
+        pidfd: child.pidfd.as_fd(),
+        report: report.as_fd(),
+    };
     let followed = follow(
         &program,
-        report.as_fd(),
+        &process,
         signals,
         options,
+        (record, config),
         &child,
         target.as_fd(),
     );
@@ -238,13 +247,18 @@ fn stopped() -> Error {
 /// Waits until the program is executed, and tells who wants to know of the process.
 fn follow(
     program: &program::Program,
-    report: BorrowedFd<'_>,
+    process: &notify::Notifying<'_>,
     signals: BorrowedFd<'_>,
     options: &Exec,
+    (record, config): (&Record, &oci::Config),
     child: &spawn::Child,
     target: BorrowedFd<'_>,
 ) -> Result<()> {
-    if let Some(message) = next_message(report, signals)? {
+    while let Some(message) = next_message(process.report, signals)? {
+        if let (Message::STAGE, stage::LISTENER) = (message.kind, message.op) {
+            notify::hand_over(config, process, message.call, record.state(Status::Running))?;
+            continue;
+        }
         // The container's first process has begun to end.
         if message.call == call::SETNS && message.errno == libc::ESRCH {
             return Err(stopped());

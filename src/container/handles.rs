@@ -60,6 +60,11 @@ fn open_one(
         Handle::Namespace(kind, path) => sys::open_inherited(path, libc::O_RDONLY)
             .with_context(|| format!("linux.namespaces: {}: open {}", kind.name(), path.display())),
         Handle::Process => given.process.take().ok_or_else(missing),
+        Handle::HookOutput(path) => {
+            let file = OwnedFd::from(super::hooks::open_output(path)?);
+            sys::inherit(file.as_fd())?;
+            Ok(file)
+        }
         Handle::Console => given.console.take().ok_or_else(missing),
         Handle::Tree {
             path,

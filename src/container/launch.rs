@@ -1,7 +1,7 @@
 //! From a program to a process: descriptors opened, the image sealed, one child cloned.
 
 use super::handles;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::log;
 use crate::program::Program;
 use crate::sys::{image, spawn};
@@ -21,6 +21,8 @@ pub struct Launch<'a> {
     pub prepare: Option<&'a dyn Fn(i32) -> Result<()>>,
     /// The child gets a time namespace that is not ours.
     pub own_time: bool,
+    /// The child keeps our supplementary groups in its new user namespace.
+    pub keep_groups: bool,
 }
 
 /// Starts the stub on the program, with the handles opened as these descriptors.
@@ -42,8 +44,8 @@ pub fn launch(
         cgroup: launch.cgroup,
         prepare: launch.prepare,
         share_memory: !launch.own_time,
-    })
-    .context("clone3")?;
+        keep_groups: launch.keep_groups,
+    })?;
     log::debug(&format!("child process in init(): pid {}", child.pid));
     Ok(child)
 }

@@ -1,14 +1,15 @@
 //! What happens to a container after it is made: start, kill, delete.
 
-use super::hooks;
 use super::store::{self, Record, START_SOCKET, Store};
+use super::{hooks, notify};
 use crate::error::{Context, Error, Result};
 use crate::log;
 use crate::oci::Status;
-use crate::program::{self, wire::Message};
+use crate::program;
+use crate::program::wire::{Message, stage};
 use crate::sys::{process, socket};
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Lets a created container's program run, and returns when it does.
 pub fn start(store: &Store, id: &str) -> Result<()> {
@@ -38,11 +39,23 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
         result => result.context("start.sock")?,
     };
     let mut buffer = [0; Message::SIZE];
-    let (length, _) = socket::receive(connection.as_fd(), &mut buffer).context("start.sock")?;
-    let _ = fs::remove_file(directory.join(START_SOCKET));
-    if length > 0 {
+    loop {
+        let (length, _) = socket::receive(connection.as_fd(), &mut buffer).context("start.sock")?;
+        let _ = fs::remove_file(directory.join(START_SOCKET));
+        if length == 0 {
+            break;
+        }
         let message = Message::from_bytes(&buffer[..length])
             .map_err(|_| Error::new("internal: malformed message from container init"))?;
+        if let (Message::STAGE, stage::LISTENER) = (message.kind, message.op) {
+            let handed = hand_over(store, &record, connection.as_fd(), message.call);
+            if handed.is_err() {
+                // It waits for an agent that will never answer.
+                let _ = process::kill(record.pid, libc::SIGKILL);
+            }
+            handed?;
+            continue;
+        }
         return Err(program::explain_start(message, &record.program));
     }
     let result = hooks::run_all(
@@ -56,6 +69,18 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
         remove(store, &record)?;
     }
     result
+}
+
+/// Hands on the listener of the filter that the process has just installed.
+fn hand_over(store: &Store, record: &Record, report: BorrowedFd<'_>, listener: u32) -> Result<()> {
+    let pidfd = process::pidfd_open(record.pid).context("pidfd_open")?;
+    let process = notify::Notifying {
+        pid: record.pid,
+        pidfd: pidfd.as_fd(),
+        report,
+    };
+    let config = store.config(&record.id)?;
+    notify::hand_over(&config, &process, listener, record.state(Status::Created))
 }
 
 /// Sends a signal to the container's first process, or to all of its processes.

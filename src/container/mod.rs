@@ -2,6 +2,7 @@
 
 mod create;
 mod described;
+mod events;
 mod exec;
 mod foreground;
 mod handles;
@@ -9,10 +10,14 @@ mod hooks;
 mod identity;
 mod launch;
 mod life;
+mod notify;
 mod store;
+mod update;
 
 pub use create::{Options, create, plan};
+pub use events::events;
 pub use exec::{Exec, exec};
 pub use foreground::{Terminal, wait};
 pub use life::{delete, kill, remove, start};
 pub use store::{Record, Store};
+pub use update::update;

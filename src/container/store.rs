@@ -3,7 +3,7 @@
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Result};
-use crate::oci::{self, Config, Hook, State, Status};
+use crate::oci::{self, Config, Hook, Resources, State, Status};
 use crate::sys;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,6 +49,9 @@ pub struct Record {
     pub annotations: BTreeMap<String, String>,
     /// The cgroup.
     pub cgroup: Cgroup,
+    /// Its limits since `update` has changed them; those of the configuration until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// Hooks that are yet to be run.
     #[serde(default)]
     pub poststart: Vec<Hook>,
@@ -82,6 +85,7 @@ impl Record {
             rootfs: rootfs.to_path_buf(),
             annotations: config.annotations.clone(),
             cgroup,
+            resources: None,
             poststart: config.hooks.poststart.clone(),
             poststop: config.hooks.poststop.clone(),
             own_pid_namespace: crate::program::is_new(pid_namespace),

@@ -35,6 +35,15 @@ pub struct Config {
     pub linux: Linux,
 }
 
+impl Config {
+    /// Whether the annotation is there and switches something on: crun takes all but `0` for that.
+    pub fn set(&self, annotation: &str) -> bool {
+        self.annotations
+            .get(annotation)
+            .is_some_and(|value| value != "0")
+    }
+}
+
 /// The container's root filesystem.
 #[derive(Deserialize, Debug, Clone, Default)]
 #[serde(default)]

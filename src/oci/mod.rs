@@ -46,6 +46,20 @@ pub use resources::*;
 pub use seccomp::*;
 pub use state::*;
 
+/// Annotations that say how a container is run.
+pub mod annotation {
+    /// crun's: files that the standard output and error of hooks are added to.
+    pub const HOOK_OUTPUT: [&str; 2] = ["run.oci.hooks.stdout", "run.oci.hooks.stderr"];
+    /// crun's: the supplementary groups are those of the runtime's caller, unless it is `0`.
+    pub const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
+    /// crun's: a filter's BPF program in base64, in the place of `linux.seccomp`.
+    pub const SECCOMP_BPF: &str = "run.oci.seccomp_bpf_data";
+    /// crun's: the same as `linux.seccomp.listenerPath`.
+    pub const SECCOMP_RECEIVER: &str = "run.oci.seccomp.receiver";
+    /// crun's: a syscall that is unknown is an error, unless it is `0`.
+    pub const SECCOMP_STRICT: &str = "run.oci.seccomp_fail_unknown_syscall";
+}
+
 /// The version of the specification that these types follow.
 pub const VERSION: &str = "1.3.0";
 

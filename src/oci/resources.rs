@@ -223,7 +223,7 @@ pub struct ThrottleDevice {
 #[serde(rename_all = "camelCase", default)]
 pub struct HugepageLimit {
     /// The size, as `2MB` or `1GB`.
-    #[serde(deserialize_with = "null")]
+    #[serde(deserialize_with = "null", alias = "pagesize")]
     pub page_size: String,
     /// In bytes.
     #[serde(deserialize_with = "null")]

@@ -4,7 +4,7 @@ use super::options::flag;
 use super::wire::{Op, Text, stage};
 use super::{Facts, Handle, Program, mounts, process, slices};
 use crate::error::{Error, Result};
-use crate::oci::{Config, Hook, Namespace, NamespaceType, Process, Propagation, State};
+use crate::oci::{Config, Hook, Namespace, NamespaceType, Process, Propagation, State, annotation};
 
 /// Namespaces that are joined by the stub, in the order in which it does so, with their `CLONE_NEW*` flags.
 /// PID and time namespaces are joined by the runtime: they change only its children.
@@ -53,14 +53,17 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         program.push(Op::LoopbackUp {});
     }
 
+    let propagation_flags = linux
+        .rootfs_propagation
+        .map_or(flag::SLAVE | flag::REC, propagation);
+    // Where mounts become shared, or some may stay so.
+    let peers = propagation_flags & flag::SHARED != 0 || propagation_flags & flag::REC == 0;
     if own_mounts {
-        let propagation = linux
-            .rootfs_propagation
-            .map_or(flag::SLAVE | flag::REC, propagation);
-        program.push(Op::Propagation { flags: propagation });
+        program.push(Op::Propagation {
+            flags: propagation_flags,
+        });
         let path = text(&facts.rootfs);
-        // Where mounts are shared, or some may have stayed so.
-        if propagation & flag::SHARED != 0 || propagation & flag::REC == 0 {
+        if peers {
             program.push(Op::ParentPrivate { path });
         }
         program.push(Op::OpenRoot { path, recursive: 1 });
@@ -77,11 +80,14 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
             stage: stage::RUNTIME_HOOKS,
         });
     }
+    hook_output(config, &mut program);
     for hook in &config.hooks.create_container {
         push_hook(hook, config, facts, "creating", &mut program)?;
     }
     match (own_mounts, facts.no_pivot) {
-        (true, false) => program.push(Op::PivotRoot {}),
+        (true, false) => program.push(Op::PivotRoot {
+            peers: peers.into(),
+        }),
         (true, true) => program.push(Op::MoveRoot {}),
         (false, _) => program.push(Op::ChangeRoot {}),
     }
@@ -143,10 +149,13 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         });
         program.push(Op::AwaitStart { listener });
     }
+    let filter = super::seccomp::of(config)?;
+    process::confine(process, filter.as_ref(), &identity, &mut program);
+    // They run in the container, and are confined as it is.
     for hook in &config.hooks.start_container {
         push_hook(hook, config, facts, "created", &mut program)?;
     }
-    process::execute(process, linux.seccomp.as_ref(), &identity, &mut program)?;
+    process::execute(process, &mut program);
     Ok(program)
 }
 
@@ -226,6 +235,20 @@ fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
         program.push(Op::Unshare {
             flags: libc::CLONE_NEWCGROUP as u32,
         });
+    }
+}
+
+/// crun's annotations: where the output of hooks goes.
+fn hook_output(config: &Config, program: &mut Program) {
+    let hooks = &config.hooks;
+    if hooks.create_container.is_empty() && hooks.start_container.is_empty() {
+        return;
+    }
+    for (number, name) in (1..).zip(annotation::HOOK_OUTPUT) {
+        if let Some(path) = config.annotations.get(name) {
+            let file = program.slot(Handle::HookOutput(path.into()));
+            program.push(Op::HookOutput { number, file });
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use super::wire::{Bytes, Op};
 use super::{Facts, Handle, Program, compile, process};
 use crate::error::{Context, Result};
-use crate::oci::{Linux, Process};
+use crate::oci::{Config, Process};
 
 /// Compiles the program of an exec'ed process; `namespaces` are the `CLONE_NEW*` flags of those that the
 /// container does not share with the runtime.
-pub fn exec(process: &Process, linux: &Linux, namespaces: u32, facts: &Facts) -> Result<Program> {
+pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) -> Result<Program> {
     let mut program = Program::new(facts.preserve_fds);
     let user = namespaces & libc::CLONE_NEWUSER as u32 != 0;
     program.push(Op::Undumpable {});
@@ -37,10 +37,12 @@ pub fn exec(process: &Process, linux: &Linux, namespaces: u32, facts: &Facts) ->
     if !user {
         process::limits(process, &mut program)?;
     }
-    process::surroundings(process, linux, &mut program)?;
+    process::surroundings(process, &config.linux, &mut program)?;
     let identity = process::identity(process, facts, user, &mut program);
     process::find(process, &mut program)?;
-    process::execute(process, linux.seccomp.as_ref(), &identity, &mut program)?;
+    let filter = super::seccomp::of(config)?;
+    process::confine(process, filter.as_ref(), &identity, &mut program);
+    process::execute(process, &mut program);
     Ok(program)
 }
 

@@ -3,7 +3,7 @@
 use super::Program;
 use super::process::{printable, rlimit_name};
 use super::wire::{Message, Op, call};
-use crate::error::{Error, errno_text};
+use crate::error::{Error, errno_text, signal_text};
 
 /// The failure that the message tells of, as the user reads it.
 pub fn explain(program: &Program, message: Message) -> Error {
@@ -111,10 +111,23 @@ pub fn explain(program: &Program, message: Message) -> Error {
         Op::Identity { uid, gid, .. } => {
             format!("process.user: becoming uid {uid}, gid {gid}: {cause}")
         }
-        Op::Hook { path, .. } => format!("error running hook {:?}: {cause}", printable(path)),
+        Op::Hook { path, .. } => {
+            let before: Vec<Op<'_>> = program.ops().take(message.op as usize).collect();
+            // The filter and the program are all that comes after these.
+            let started = before.iter().position(|op| matches!(op, Op::Seal {}));
+            let kind = started.map_or("createContainer", |_| "startContainer");
+            let hooks = before[started.unwrap_or(0)..].iter();
+            let number = hooks.filter(|op| matches!(op, Op::Hook { .. })).count();
+            format!(
+                "error running {kind} hook #{number}: {:?}: {cause}",
+                printable(path)
+            )
+        }
         Op::Mask { .. } => format!("linux.maskedPaths: {cause}"),
         Op::ReadonlyPaths { .. } => format!("linux.readonlyPaths: {cause}"),
-        Op::Seccomp { .. } => format!("linux.seccomp: installing the filter: {cause}"),
+        Op::Seccomp { .. } | Op::SeccompListener { .. } => {
+            format!("linux.seccomp: installing the filter: {cause}")
+        }
         Op::Capabilities { .. } | Op::BoundingSet { .. } | Op::Ambient { .. } => {
             format!("process.capabilities: {cause}")
         }
@@ -130,7 +143,7 @@ pub fn explain(program: &Program, message: Message) -> Error {
         Op::MemoryPolicy { .. } => format!("linux.memoryPolicy: {cause}"),
         Op::Personality { .. } => format!("linux.personality: {cause}"),
         Op::JoinCgroup { .. } => format!("joining the cgroup: {cause}"),
-        Op::PivotRoot {} => format!("error jailing process inside rootfs: {cause}"),
+        Op::PivotRoot { .. } => format!("error jailing process inside rootfs: {cause}"),
         other => format!("{other}: {cause}"),
     })
 }
@@ -140,6 +153,12 @@ pub fn explain(program: &Program, message: Message) -> Error {
 pub fn explain_start(message: Message, name: &str) -> Error {
     if message.call == call::EXECVE {
         return Error::new(format!("exec {name}: {}", errno_text(message.errno)));
+    }
+    if matches!(message.call, call::HOOK | call::TIMEOUT) {
+        return Error::new(format!(
+            "error running startContainer hook: {}",
+            cause(message)
+        ));
     }
     Error::new(format!("container init: {}", cause(message)))
 }
@@ -152,6 +171,9 @@ fn deadline_refused(attributes: &[u8], message: Message) -> bool {
 
 fn cause(message: Message) -> String {
     match message.call {
+        call::HOOK if message.errno < 0 => {
+            format!("signal: {}", signal_text(-message.errno))
+        }
         call::HOOK => format!("exit status {}", message.errno),
         call::TIMEOUT => "timed out".into(),
         call::NOT_DIRECTORY => "must be mounted on ordinary directory".into(),

@@ -54,6 +54,8 @@ pub struct Facts {
     pub no_pivot: bool,
     /// `--no-new-keyring`.
     pub no_new_keyring: bool,
+    /// The supplementary groups of the caller are kept.
+    pub keep_groups: bool,
     /// `--preserve-fds`: how many descriptors after standard error the program inherits.
     pub preserve_fds: u32,
 }
@@ -99,6 +101,8 @@ pub enum Handle {
     },
     /// The socket that the terminal's master goes to.
     Console,
+    /// The file that the output of hooks is added to.
+    HookOutput(PathBuf),
 }
 
 /// A compiled program: operations, and what must be opened before it can run.

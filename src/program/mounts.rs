@@ -47,7 +47,9 @@ pub fn compile(config: &Config, facts: &Facts, program: &mut Program) -> Result<
             data: "".into(),
         });
     }
-    if let Some(process) = &config.process {
+    if let Some(process) = &config.process
+        && process.cwd != "/"
+    {
         program.push(Op::MakeDirectory {
             path: process.cwd.as_str().into(),
             mode: 0o755,
@@ -343,6 +345,10 @@ fn cgroup(
         attributes: options.set & !attribute::RDONLY,
     });
     attach(target, program);
+    // Restrictions alone can be put on all of the mounts together, once they are there.
+    let restricted_late = options.set & attribute::RDONLY != 0
+        && options.set & !RESTRICTIONS == 0
+        && options.clear == 0;
     for hierarchy in &facts.v1_mounts {
         let below = format!("{target}/{}", hierarchy.name);
         if own_namespace {
@@ -362,14 +368,15 @@ fn cgroup(
                 idmap: None,
             });
             program.push(Op::SlotTree { tree });
-            let set = options.set;
-            program.push(Op::TreeAttributes {
-                set,
-                clear: 0,
-                propagation: 0,
-                recursive: 0,
-                locked_ok: 1,
-            });
+            if !restricted_late {
+                program.push(Op::TreeAttributes {
+                    set: options.set,
+                    clear: 0,
+                    propagation: 0,
+                    recursive: 0,
+                    locked_ok: 1,
+                });
+            }
         }
         attach(&below, program);
         for part in hierarchy
@@ -387,11 +394,15 @@ fn cgroup(
     if options.set & attribute::RDONLY != 0 {
         late.push((
             target.to_string(),
-            legacy_flags(options) | flag::REMOUNT | flag::BIND,
+            legacy_flags(options) | flag::REMOUNT | flag::BIND | flag::REC,
         ));
     }
     Ok(())
 }
+
+/// What a mount only loses by.
+const RESTRICTIONS: u64 =
+    attribute::RDONLY | attribute::NOSUID | attribute::NODEV | attribute::NOEXEC;
 
 fn join(mountpoint: &Path, cgroup: &str) -> PathBuf {
     mountpoint.join(cgroup.trim_start_matches('/'))

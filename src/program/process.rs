@@ -1,6 +1,7 @@
 //! The user's process: its terminal, limits, identity, rights and program.
 
 use super::capabilities;
+use super::seccomp::Filter;
 use super::wire::{Bytes, List, Op, Text};
 use super::{Facts, Handle, Program, slices};
 use crate::error::{Context, Error, Result};
@@ -271,7 +272,7 @@ pub fn identity(
         .iter()
         .flat_map(|gid| gid.to_ne_bytes())
         .collect();
-    let set_groups = u8::from(!facts.unprivileged);
+    let set_groups = u8::from(!facts.unprivileged && !facts.keep_groups);
     let (uid, gid) = (process.user.uid, process.user.gid);
     program.push(Op::Identity {
         uid,
@@ -339,27 +340,22 @@ pub fn candidates(name: &str, env: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// The last steps: the filter, the final capabilities, the program. Nothing but `capset` and `execve` is left to
+/// What confines the process: the filter, the final capabilities. Nothing but `capset` and `execve` is left to
 /// do once the filter is there.
-pub fn execute(
+pub fn confine(
     process: &Process,
-    seccomp: Option<&Seccomp>,
+    filter: Option<&Filter>,
     identity: &Identity,
     program: &mut Program,
-) -> Result<()> {
+) {
     let Identity {
         effective,
         permitted,
         inheritable,
     } = *identity;
     let admin = 1 << capabilities::SYS_ADMIN;
-    if let Some(seccomp) = seccomp {
-        let filter = super::seccomp::compile(seccomp)?;
-        if filter.notify {
-            return Err(Error::new(
-                "linux.seccomp.listenerPath: SCMP_ACT_NOTIFY is not supported yet: use another action",
-            ));
-        }
+    program.push(Op::Seal {});
+    if let Some(filter) = filter {
         if !process.no_new_privileges && effective & admin == 0 {
             let permitted = permitted | admin;
             program.push(Op::Capabilities {
@@ -368,13 +364,15 @@ pub fn execute(
                 inheritable,
             });
         }
-        program.push(Op::Seccomp {
-            flags: filter.flags,
-            filter: Bytes(&filter.bpf),
+        let flags = filter.flags;
+        let bpf = Bytes(&filter.bpf);
+        program.push(match filter.notify {
+            true => Op::SeccompListener { flags, filter: bpf },
+            false => Op::Seccomp { flags, filter: bpf },
         });
     }
     if !process.no_new_privileges
-        && (permitted & admin == 0 || (seccomp.is_some() && effective & admin == 0))
+        && (permitted & admin == 0 || (filter.is_some() && effective & admin == 0))
     {
         program.push(Op::Capabilities {
             effective,
@@ -382,13 +380,16 @@ pub fn execute(
             inheritable,
         });
     }
+}
+
+/// The program.
+pub fn execute(process: &Process, program: &mut Program) {
     let argv = slices(&process.args);
     let envp = environment(&process.env);
     program.push(Op::Exec {
         argv: List::Made(&argv),
         envp: List::Made(&envp),
     });
-    Ok(())
 }
 
 /// The environment, in which the later of two entries of one name wins, as with runc. An empty `HOME` is looked up.

@@ -24,6 +24,7 @@ fn slot(op: &Op<'_>) -> Option<Slot> {
         Op::JoinCgroup { tasks } => Some(tasks),
         Op::Setns { namespace, .. } => Some(namespace),
         Op::SlotTree { tree } => Some(tree),
+        Op::HookOutput { file, .. } => Some(file),
         _ => None,
     }
 }
@@ -48,6 +49,7 @@ impl fmt::Display for Handle {
                 write!(f, "{}{tree}{idmap}", path.display())
             }
             Handle::Console => f.write_str("the console socket"),
+            Handle::HookOutput(path) => path.display().fmt(f),
         }
     }
 }
@@ -260,7 +262,10 @@ impl fmt::Display for Op<'_> {
             }
             Op::Mask { paths } => write!(f, "mask {}", Words(paths)),
             Op::ReadonlyPaths { paths } => write!(f, "make read-only {}", Words(paths)),
-            Op::PivotRoot {} => f.write_str("pivot to rootfs"),
+            Op::PivotRoot { peers: 0 } => f.write_str("pivot to rootfs"),
+            Op::PivotRoot { .. } => {
+                f.write_str("pivot to rootfs, leaving the peers of the old root")
+            }
             Op::MoveRoot {} => f.write_str("move rootfs to / and chroot"),
             Op::ChangeRoot {} => f.write_str("chroot to rootfs"),
             Op::RootReadonly {} => f.write_str("make / read-only"),
@@ -342,6 +347,18 @@ impl fmt::Display for Op<'_> {
             Op::FindExecutable { candidates } => {
                 write!(f, "find program among {}", Words(candidates))
             }
+            Op::Seal {} => f.write_str("close all other descriptors on exec; restore SIGPIPE"),
+            Op::HookOutput { number, .. } => {
+                let name = if number == 2 { "error" } else { "output" };
+                write!(f, "add hooks' standard {name} to")
+            }
+            Op::SeccompListener { flags, filter } => {
+                write!(
+                    f,
+                    "install seccomp filter of {} instructions, flags {flags:#x}, and hand on its listener",
+                    filter.0.len() / 8
+                )
+            }
             Op::Seccomp { flags, filter } => {
                 write!(
                     f,
@@ -358,6 +375,7 @@ fn stage_name(number: u32) -> &'static str {
         stage::MAPS => "id maps",
         stage::RUNTIME_HOOKS => "prestart and createRuntime hooks",
         stage::CREATED => "created",
+        stage::LISTENER => "seccomp listener",
         _ => "?",
     }
 }

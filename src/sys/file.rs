@@ -4,7 +4,7 @@ use super::{c_path, check};
 use crate::error::Result;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 /// Opens a directory to work in: O_PATH.
@@ -35,11 +35,24 @@ pub fn open_to_write(path: &Path) -> std::io::Result<File> {
 
 /// The text of a file of a kernel's file system, which does not tell its size: in few reads, without asking for it.
 pub fn read_text(path: &Path) -> std::io::Result<String> {
-    let mut file = File::from(open(
+    read_all(open(
         libc::AT_FDCWD,
         path,
         libc::O_RDONLY | libc::O_CLOEXEC,
-    )?);
+    )?)
+}
+
+/// As [`read_text`], for a file in a directory.
+pub fn read_text_at(directory: BorrowedFd<'_>, name: &str) -> std::io::Result<String> {
+    read_all(open(
+        directory.as_raw_fd(),
+        Path::new(name),
+        libc::O_RDONLY | libc::O_CLOEXEC,
+    )?)
+}
+
+fn read_all(file: OwnedFd) -> std::io::Result<String> {
+    let mut file = File::from(file);
     let mut text = Vec::new();
     let mut buffer = [0; 4096];
     loop {

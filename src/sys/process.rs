@@ -33,6 +33,17 @@ pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> std::io::Result<()> {
     }
 }
 
+/// pidfd_getfd(2): the process's descriptor of that number, close-on-exec.
+pub fn pidfd_getfd(pidfd: BorrowedFd<'_>, number: u32) -> std::io::Result<OwnedFd> {
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// kill(2) for one process by its pid.
 pub fn kill(pid: i32, signal: i32) -> std::io::Result<()> {
     // SAFETY: takes numbers only.

@@ -1,7 +1,7 @@
 //! Unix sockets: the stub's report socket, the start socket, and descriptors passed over them.
 
 use super::check;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -69,12 +69,46 @@ pub fn connect_stream(path: &Path) -> std::io::Result<OwnedFd> {
     connect(path, libc::SOCK_STREAM)
 }
 
+/// Connects to the stream socket of an agent: by its path or, after an `@`, by its abstract name. An agent that does
+/// not take connections or bytes for ten seconds is an error.
+pub fn connect_agent(path: &str) -> Result<OwnedFd> {
+    let socket = socket(libc::SOCK_STREAM | libc::SOCK_CLOEXEC)?;
+    let patience = libc::timeval {
+        tv_sec: 10,
+        tv_usec: 0,
+    };
+    // SAFETY: the option's value is live and of that size.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_SNDTIMEO,
+            (&raw const patience).cast(),
+            size_of_val(&patience) as libc::socklen_t,
+        )
+    })?;
+    let (mut address, mut length) = address(Path::new(path))?;
+    if path.starts_with('@') {
+        address.sun_path[0] = 0;
+        length -= 1;
+    }
+    connect_to(socket, &address, length).with_context(|| format!("{path}: connect"))
+}
+
 fn connect(path: &Path, kind: libc::c_int) -> std::io::Result<OwnedFd> {
     let other = |error: Error| std::io::Error::other(error.to_string());
     let socket = socket(kind).map_err(other)?;
     let (address, length) = address(path).map_err(other)?;
+    connect_to(socket, &address, length)
+}
+
+fn connect_to(
+    socket: OwnedFd,
+    address: &libc::sockaddr_un,
+    length: libc::socklen_t,
+) -> std::io::Result<OwnedFd> {
     // SAFETY: the address is valid for that length.
-    match unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), length) } {
+    match unsafe { libc::connect(socket.as_raw_fd(), (&raw const *address).cast(), length) } {
         0 => Ok(socket),
         _ => Err(std::io::Error::last_os_error()),
     }
@@ -167,5 +201,8 @@ pub fn send_descriptor(
             .write_unaligned(descriptor.as_raw_fd());
         libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL)
     };
-    check(sent as libc::c_int).map(drop)
+    match check(sent as libc::c_int)? as usize == bytes.len() {
+        true => Ok(()),
+        false => Err(Error::new("sent in part only: the receiver is too slow")),
+    }
 }

@@ -1,7 +1,7 @@
 //! Starting the stub: one system call that makes the child, one in the child that executes the image.
 
 use super::check;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use std::arch::asm;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -53,6 +53,8 @@ pub struct Spawn<'a> {
     /// Whether the child may share memory until it executes the image. A child in another time namespace
     /// than ours may not on kernels before 6.0.
     pub share_memory: bool,
+    /// Whether a child with a new user namespace keeps our supplementary groups.
+    pub keep_groups: bool,
 }
 
 /// A child process: its pid and its pidfd.
@@ -93,7 +95,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
         pid = unsafe { clone_exec(libc::SYS_clone as usize, clone, spawn.image) };
     }
     if pid < 0 {
-        return Err(std::io::Error::from_raw_os_error(-pid as i32).into());
+        return Err(std::io::Error::from_raw_os_error(-pid as i32)).context("clone3");
     }
     // SAFETY: the kernel has just made this descriptor for us alone.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
@@ -116,7 +118,7 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
     // SAFETY: the structure is live and of that size; without CLONE_VM this is a fork, and we have no threads.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     if pid < 0 {
-        return Err(Error::last_os());
+        return Err(Error::last_os().wrap("clone3"));
     }
     if pid == 0 {
         // SAFETY: the child makes system calls with live arguments, and ends in one of them.
@@ -129,7 +131,9 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
             libc::close(theirs.as_raw_fd());
             if spawn.namespaces & libc::CLONE_NEWUSER as u64 != 0 {
                 // Denied where setgroups(2) is, and harmless then.
-                libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>());
+                if !spawn.keep_groups {
+                    libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>());
+                }
                 libc::syscall(libc::SYS_setresgid, 0, 0, 0);
                 libc::syscall(libc::SYS_setresuid, 0, 0, 0);
             }

@@ -5,10 +5,14 @@
 
 #[macro_use]
 mod harness;
+#[macro_use]
+mod limits;
 
 mod cgroups;
 mod cli;
 mod config;
+mod crun;
+mod events;
 mod exec;
 mod failure;
 mod features;
@@ -17,7 +21,9 @@ mod hooks;
 mod kernel;
 mod lifecycle;
 mod namespaces;
+mod notify;
 mod running;
 mod seccomp;
 mod security;
 mod terminal;
+mod update;

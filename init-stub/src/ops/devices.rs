@@ -1,6 +1,6 @@
 //! Device nodes, directories and links below the rootfs.
 
-use super::paths::{self, Name};
+use super::paths;
 use crate::machine::{Failure, Machine, Outcome, Step, c};
 use crate::sys::Errno;
 use crate::sys::call::{self, O_NOFOLLOW, O_PATH, S_IFMT};
@@ -12,10 +12,9 @@ pub fn directory(machine: &Machine, path: Text<'_>, mode: u32) -> Outcome {
 }
 
 /// A symbolic link, unless something is there.
-pub fn link(machine: &Machine, target: Text<'_>, path: Text<'_>) -> Outcome {
-    let (parent, name) = paths::parent(machine.root(), path.bytes(), false)?;
-    let name = Name::new(name).step(step::SYMLINK)?;
-    match call::symlinkat(c(target)?, parent.raw(), name.c_str().step(step::SYMLINK)?) {
+pub fn link(machine: &mut Machine, target: Text<'_>, path: Text<'static>) -> Outcome {
+    let (place, name) = paths::place(machine, path.bytes())?;
+    match call::symlinkat(c(target)?, place, name.c_str().step(step::SYMLINK)?) {
         Err(Errno::EXIST) => Ok(()),
         result => result.step(step::SYMLINK),
     }
@@ -23,21 +22,19 @@ pub fn link(machine: &Machine, target: Text<'_>, path: Text<'_>) -> Outcome {
 
 /// A device node or FIFO, unless the same is there already.
 pub fn node(
-    machine: &Machine,
-    path: Text<'_>,
+    machine: &mut Machine,
+    path: Text<'static>,
     mode: u32,
     (major, minor): (u32, u32),
     (uid, gid): (u32, u32),
 ) -> Outcome {
-    let (parent, name) = paths::parent(machine.root(), path.bytes(), false)?;
-    let name = Name::new(name).step(step::MKNOD)?;
+    let (place, name) = paths::place(machine, path.bytes())?;
     let name = name.c_str().step(step::MKNOD)?;
     // The kernel's own encoding of device numbers.
     let device = minor & 0xff | major << 8 | (minor & !0xff) << 12;
-    match call::mknodat(parent.raw(), name, mode, device) {
+    match call::mknodat(place, name, mode, device) {
         Err(Errno::EXIST) => {
-            let there =
-                call::stat_at(parent.raw(), name, call::AT_SYMLINK_NOFOLLOW).step(step::STAT)?;
+            let there = call::stat_at(place, name, call::AT_SYMLINK_NOFOLLOW).step(step::STAT)?;
             if there.mode & S_IFMT != mode & S_IFMT || there.device != (major, minor) {
                 return Err(Failure {
                     step: step::DIFFERENT_NODE,
@@ -48,7 +45,7 @@ pub fn node(
         result => result.step(step::MKNOD)?,
     }
     if (uid, gid) != (0, 0) {
-        let node = call::openat(parent.raw(), name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)?;
+        let node = call::openat(place, name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)?;
         call::chown(node.raw(), uid, gid).step(step::CHOWN)?;
     }
     Ok(())

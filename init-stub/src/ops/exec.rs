@@ -141,12 +141,10 @@ pub fn exec(machine: &mut Machine, argv: List<'static>, envp: List<'static>) -> 
             .replace_end(&machine.home)
             .step(step::EXECVE)?;
     }
-    call::close_on_exec_from(machine.close_from).step(step::CLOSE_RANGE)?;
     let program = machine.program.ok_or(Failure {
         step: step::LOOKUP,
         errno: Errno::NOENT,
     })?;
-    call::restore_sigpipe();
     let errno = machine.pointers.execve(c(program)?, arguments, environment);
     Err(Failure {
         step: step::EXECVE,

@@ -5,7 +5,7 @@ use super::mounts::Digits;
 use crate::machine::{Failure, Machine, Outcome, Step, c};
 use crate::sys::Errno;
 use crate::sys::call;
-use crate::wire::{List, Text, call as step};
+use crate::wire::{List, Slot, Text, call as step};
 
 /// A hook.
 pub struct Hook<'a> {
@@ -15,6 +15,17 @@ pub struct Hook<'a> {
     pub timeout_msec: u32,
     pub state_head: Text<'a>,
     pub state_tail: Text<'a>,
+}
+
+/// Sets where the output of hooks goes.
+pub fn output(machine: &mut Machine, number: u32, file: Slot) -> Outcome {
+    let file = machine.descriptor(file)?;
+    if number == 2 {
+        machine.hook_stderr = file;
+    } else {
+        machine.hook_stdout = file;
+    }
+    Ok(())
 }
 
 /// Runs the hook as a child, and waits for it.
@@ -31,6 +42,11 @@ pub fn run(machine: &mut Machine, hook: &Hook<'static>) -> Outcome {
     let child = call::fork().step(step::FORK)?;
     if child == 0 {
         let _ = call::dup_to(state.raw(), 0);
+        for (from, to) in [(machine.hook_stdout, 1), (machine.hook_stderr, 2)] {
+            if from >= 0 {
+                let _ = call::dup_to(from, to);
+            }
+        }
         call::restore_sigpipe();
         let _ = call::close_on_exec_from(3);
         let path = c(hook.path).unwrap_or(c"");
@@ -51,10 +67,11 @@ pub fn run(machine: &mut Machine, hook: &Hook<'static>) -> Outcome {
     }
     let status = call::wait(child).step(step::FORK)?;
     let signal = status & 0x7f;
+    // A negative one is a signal.
     let code = if signal == 0 {
         status >> 8 & 0xff
     } else {
-        128 + signal
+        -signal
     };
     if code == 0 {
         Ok(())

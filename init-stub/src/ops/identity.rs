@@ -1,4 +1,4 @@
-//! Who the process is and what it may do: ids, capabilities, filters.
+//! Who the process is and what it may do: ids, capabilities.
 
 use crate::machine::{Outcome, Step};
 use crate::sys::Errno;
@@ -40,9 +40,11 @@ pub fn bound(keep: u64) -> Outcome {
     Ok(())
 }
 
-/// The user's ids; permitted capabilities are kept, for the operations that follow.
+/// The user's ids; permitted capabilities are kept, for the operations that follow. Who stays root keeps them anyway.
 pub fn change(uid: u32, gid: u32, set_groups: bool, groups: Bytes<'_>) -> Outcome {
-    call::prctl(PR_SET_KEEPCAPS, 1, 0).step(step::PRCTL)?;
+    if uid != 0 {
+        call::prctl(PR_SET_KEEPCAPS, 1, 0).step(step::PRCTL)?;
+    }
     if set_groups {
         match call::setgroups(groups.0) {
             Err(Errno::PERM) if groups.0.is_empty() => {}
@@ -51,9 +53,10 @@ pub fn change(uid: u32, gid: u32, set_groups: bool, groups: Bytes<'_>) -> Outcom
     }
     call::setgid(gid).step(step::SETGID)?;
     call::setuid(uid).step(step::SETUID)?;
-    call::prctl(PR_SET_KEEPCAPS, 0, 0)
-        .step(step::PRCTL)
-        .map(drop)
+    if uid != 0 {
+        call::prctl(PR_SET_KEEPCAPS, 0, 0).step(step::PRCTL)?;
+    }
+    Ok(())
 }
 
 /// capset(2).
@@ -74,9 +77,4 @@ pub fn no_new_privileges() -> Outcome {
     call::prctl(PR_SET_NO_NEW_PRIVS, 1, 0)
         .step(step::PRCTL)
         .map(drop)
-}
-
-/// Installs a seccomp filter.
-pub fn filter(flags: u32, filter: Bytes<'_>) -> Outcome {
-    call::seccomp(flags, filter.0).step(step::SECCOMP)
 }

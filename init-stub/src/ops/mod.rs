@@ -3,6 +3,7 @@
 mod console;
 mod devices;
 mod exec;
+mod filters;
 mod hooks;
 mod identity;
 mod masks;
@@ -107,7 +108,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         } => devices::node(machine, path, mode, (major, minor), (uid, gid)),
         Op::Mask { paths } => masks::mask(machine, paths),
         Op::ReadonlyPaths { paths } => masks::read_only(machine, paths),
-        Op::PivotRoot {} => root::pivot(machine),
+        Op::PivotRoot { peers } => root::pivot(machine, peers != 0),
         Op::MoveRoot {} => root::move_over(machine),
         Op::ChangeRoot {} => root::change(machine),
         Op::RootReadonly {} => root::read_only(machine),
@@ -150,6 +151,9 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Home { uid } => exec::home(machine, uid),
         Op::Chdir { path } => exec::change_directory(path),
         Op::FindExecutable { candidates } => exec::find(machine, candidates),
-        Op::Seccomp { flags, filter } => identity::filter(flags, filter),
+        Op::Seccomp { flags, filter } => filters::seccomp(flags, filter),
+        Op::SeccompListener { flags, filter } => filters::listener(machine, flags, filter),
+        Op::Seal {} => filters::seal(machine),
+        Op::HookOutput { number, file } => hooks::output(machine, number, file),
     }
 }

@@ -1,13 +1,13 @@
 //! Mounts: a tree is made or taken, changed, and put in place.
 
-use super::paths;
+use super::paths::{self, Name};
 use crate::machine::{Machine, Outcome, Step, c};
 use crate::sys::call::{
     self, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW,
 };
 use crate::sys::call::{O_PATH, O_WRONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use crate::sys::{Errno, Fd};
-use crate::wire::{List, Slot, Text, call as step};
+use crate::wire::{List, Slot, Text, call as step, create};
 use core::ffi::CStr;
 
 /// Superblock flags that fsconfig(2) takes by name.
@@ -29,8 +29,8 @@ pub fn new(
     superblock: u64,
     attributes: u64,
 ) -> Outcome {
-    let context = call::fsopen(c(fstype)?).step(step::FSOPEN)?;
-    let context = context.raw();
+    let opened = call::fsopen(c(fstype)?).step(step::FSOPEN)?;
+    let context = opened.raw();
     match call::fsconfig(
         context,
         call::FSCONFIG_SET_STRING,
@@ -49,6 +49,7 @@ pub fn new(
     }
     call::fsconfig(context, call::FSCONFIG_CMD_CREATE, None, None).step(step::FSCONFIG)?;
     machine.set_tree(call::fsmount(context, attributes).step(step::FSMOUNT)?);
+    machine.discard(opened);
     Ok(())
 }
 
@@ -120,18 +121,54 @@ pub fn change(
 }
 
 /// Puts the tree in place.
-pub fn attach(machine: &mut Machine, target: Text<'_>, create: u8, nofollow: bool) -> Outcome {
+pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, nofollow: bool) -> Outcome {
     let tree = machine.take_tree()?;
-    let target = paths::target(machine, target, create, nofollow)?;
-    call::move_mount(tree.raw(), target.raw()).step(step::MOVE_MOUNT)
+    let (parent, name) = paths::split(target.bytes());
+    if create == create::DIRECTORY {
+        if parent.is_empty() && attach_at(&tree, machine.root(), name, false) {
+            machine.set_place(target.bytes(), tree);
+            return Ok(());
+        }
+        if let Some(place) = machine.place(parent).filter(|_| !nofollow)
+            && attach_at(&tree, place, name, true)
+        {
+            machine.discard(tree);
+            return Ok(());
+        }
+    }
+    let place = paths::target(machine, target, create, nofollow)?;
+    call::move_mount(tree.raw(), place.raw()).step(step::MOVE_MOUNT)?;
+    machine.discard(place);
+    machine.set_place(target.bytes(), tree);
+    Ok(())
+}
+
+/// Puts the tree onto a directory that is an entry of one at hand, made if `make` says so. What is no directory, as a
+/// link, is left alone: false, as for every failure; the way by the whole path tells what is wrong.
+fn attach_at(tree: &Fd, directory: i32, name: &[u8], make: bool) -> bool {
+    let Ok(name) = Name::entry(name) else {
+        return false;
+    };
+    let Ok(name) = name.c_str() else {
+        return false;
+    };
+    if make {
+        let _ = call::mkdirat(directory, name, 0o755);
+    }
+    call::move_mount_at(tree.raw(), directory, name).is_ok()
 }
 
 /// mount(2) with MS_REMOUNT on what is mounted at the target.
 pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'_>) -> Outcome {
     let target = paths::open(machine.root(), c(target)?, O_PATH).step(step::OPENAT2)?;
     if flags & call::MS_BIND != 0 {
-        // Attributes of this mount alone: what the mount already has is kept.
-        return call::mount_setattr(target.raw(), 0, attributes(flags), 0, 0)
+        // Attributes of this mount, or with MS_REC of those below it too: what a mount already has is kept.
+        let whole = if flags & call::MS_REC != 0 {
+            AT_RECURSIVE
+        } else {
+            0
+        };
+        return call::mount_setattr(target.raw(), whole, attributes(flags), 0, 0)
             .step(step::MOUNT_SETATTR);
     }
     let path = DescriptorPath::new(target.raw());

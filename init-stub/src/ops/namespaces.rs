@@ -5,9 +5,11 @@ use crate::sys::call;
 use crate::wire::{Slot, Text, call as step};
 
 /// The process moves itself: no lock of the whole system is taken.
-pub fn join_cgroup(machine: &Machine, tasks: Slot) -> Outcome {
+pub fn join_cgroup(machine: &mut Machine, tasks: Slot) -> Outcome {
     let tasks = call::adopt(machine.descriptor(tasks)?);
-    call::write(tasks.raw(), b"0").step(step::WRITE).map(drop)
+    call::write(tasks.raw(), b"0").step(step::WRITE)?;
+    machine.discard(tasks);
+    Ok(())
 }
 
 /// setns(2).

@@ -107,6 +107,14 @@ impl Buffer {
 pub struct Name([u8; NAME_BYTES]);
 
 impl Name {
+    /// The name of an entry of a directory.
+    pub fn entry(bytes: &[u8]) -> Result<Name> {
+        match bytes {
+            b"" | b"." | b".." => Err(Errno::INVAL),
+            name => Name::new(name),
+        }
+    }
+
     /// The name, which is no longer than names may be.
     pub fn new(bytes: &[u8]) -> Result<Name> {
         let mut name = [0; NAME_BYTES];
@@ -128,6 +136,20 @@ impl Name {
 /// Opens a directory below the rootfs, making what is missing of it. A link on the way that leads nowhere has
 /// its target made, below the rootfs.
 pub fn directory(root: i32, path: &[u8], mode: u32, nofollow: bool) -> Outcome<Fd> {
+    let mut whole = Buffer::new();
+    whole
+        .push(b"/")
+        .and_then(|()| whole.push(path))
+        .step(step::OPENAT2)?;
+    if !nofollow
+        && let Ok(there) = open(
+            root,
+            whole.c_str().step(step::OPENAT2)?,
+            O_PATH | O_DIRECTORY,
+        )
+    {
+        return Ok(there);
+    }
     let mut links = LINKS;
     make(root, path, mode, nofollow, &mut links)
 }
@@ -221,26 +243,39 @@ fn destination(
     whole.push(text).step(step::MKDIR)
 }
 
-/// The directory that holds the path's last component, made if it is missing; and that component.
-pub fn parent(root: i32, path: &[u8], nofollow: bool) -> Outcome<(Fd, &[u8])> {
+/// The path of the directory that holds the path's last component, and that component.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let mut path = path;
     while let Some(shorter) = path.strip_suffix(b"/") {
         path = shorter;
     }
-    let slash = path.iter().rposition(|byte| *byte == b'/');
-    let (parent, name) = match slash {
+    match path.iter().rposition(|byte| *byte == b'/') {
         Some(slash) => (
             path.get(..slash).unwrap_or(&[]),
             path.get(slash + 1..).unwrap_or(&[]),
         ),
         None => (&path[..0], path),
-    };
-    if name.is_empty() || name == b".." || name == b"." {
-        return Err(Failure {
-            step: step::OPENAT2,
-            errno: Errno::INVAL,
-        });
     }
+}
+
+/// The directory in which the path's last component is to be made, made itself if it is missing; and that component.
+/// The directory is kept at hand.
+pub fn place(machine: &mut Machine, path: &'static [u8]) -> Outcome<(i32, Name)> {
+    let (parent, name) = split(path);
+    let name = Name::entry(name).step(step::OPENAT2)?;
+    if let Some(place) = machine.place(parent) {
+        return Ok((place, name));
+    }
+    let opened = directory(machine.root(), parent, 0o755, false)?;
+    let place = opened.raw();
+    machine.set_place(parent, opened);
+    Ok((place, name))
+}
+
+/// The directory that holds the path's last component, made if it is missing; and that component.
+fn parent(root: i32, path: &[u8], nofollow: bool) -> Outcome<(Fd, Name)> {
+    let (parent, name) = split(path);
+    let name = Name::entry(name).step(step::OPENAT2)?;
     Ok((directory(root, parent, 0o755, nofollow)?, name))
 }
 
@@ -252,8 +287,7 @@ fn file(root: i32, path: &[u8], nofollow: bool) -> Outcome<Fd> {
 }
 
 fn make_file(root: i32, path: &[u8], nofollow: bool, links: &mut usize) -> Outcome<Fd> {
-    let (directory, last) = parent(root, path, nofollow)?;
-    let name = Name::new(last).step(step::OPEN)?;
+    let (directory, name) = parent(root, path, nofollow)?;
     let name = name.c_str().step(step::OPEN)?;
     // Only made anew: what is there already, be it a link or a FIFO, is not opened for writing.
     match call::openat(

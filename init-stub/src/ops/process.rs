@@ -6,7 +6,8 @@ use crate::sys::call::{self, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, R
 use crate::wire::{Bytes, Slot, Text, call as step};
 
 /// Tells the runtime the stage, and waits for its word. A runtime that is gone has given up.
-pub fn rendezvous(machine: &Machine, stage: u32) -> Outcome {
+pub fn rendezvous(machine: &mut Machine, stage: u32) -> Outcome {
+    machine.forget_place();
     machine.report_stage(stage)?;
     let mut answer = [0; 1];
     loop {

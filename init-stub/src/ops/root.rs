@@ -48,8 +48,7 @@ pub fn open(machine: &mut Machine, path: Text<'_>, recursive: bool) -> Outcome {
     let path = c(path)?;
     let flags = if recursive { AT_RECURSIVE } else { 0 };
     let tree = call::clone_tree(AT_FDCWD, path, flags).step(step::OPEN_TREE)?;
-    let place = call::openat(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0).step(step::OPEN)?;
-    call::move_mount(tree.raw(), place.raw()).step(step::MOVE_MOUNT)?;
+    call::move_mount_at(tree.raw(), AT_FDCWD, path).step(step::MOVE_MOUNT)?;
     machine.set_root(tree);
     Ok(())
 }
@@ -61,12 +60,23 @@ pub fn take(machine: &mut Machine, path: Text<'_>) -> Outcome {
 }
 
 /// The rootfs becomes the root; the old root goes on top of it, and is taken away.
-pub fn pivot(machine: &mut Machine) -> Outcome {
+pub fn pivot(machine: &mut Machine, peers: bool) -> Outcome {
+    machine.forget_place();
+    if peers {
+        return pivot_from_shared(machine);
+    }
+    call::fchdir(machine.root()).step(step::CHDIR)?;
+    call::pivot_root().step(step::PIVOT_ROOT)?;
+    // The last example of pivot_root(2): the current directory is the new root, and umount2(2) takes what is on top.
+    call::detach(c".").step(step::UMOUNT)
+}
+
+/// Unmounting the old root must not unmount anything on the host; the new one's volumes keep the propagation that they
+/// were given.
+fn pivot_from_shared(machine: &Machine) -> Outcome {
     let old = call::openat(AT_FDCWD, c"/", O_PATH | O_DIRECTORY, 0).step(step::OPEN)?;
     call::fchdir(machine.root()).step(step::CHDIR)?;
     call::pivot_root().step(step::PIVOT_ROOT)?;
-    // Unmounting the old root must not unmount anything on the host; the new one's volumes keep the propagation
-    // that they were given.
     call::fchdir(old.raw()).step(step::CHDIR)?;
     call::mount(None, c".", call::MS_SLAVE | call::MS_REC, None).step(step::MOUNT)?;
     call::detach(c".").step(step::UMOUNT)?;
@@ -75,6 +85,7 @@ pub fn pivot(machine: &mut Machine) -> Outcome {
 
 /// On an initramfs, whose root cannot be pivoted: the rootfs is moved over it.
 pub fn move_over(machine: &mut Machine) -> Outcome {
+    machine.forget_place();
     call::fchdir(machine.root()).step(step::CHDIR)?;
     call::mount(Some(c"."), c"/", call::MS_MOVE, None).step(step::MOVE_MOUNT)?;
     call::chroot(c".").step(step::CHROOT)?;
@@ -83,6 +94,7 @@ pub fn move_over(machine: &mut Machine) -> Outcome {
 
 /// chroot(2): for a container in a mount namespace that is not its own.
 pub fn change(machine: &mut Machine) -> Outcome {
+    machine.forget_place();
     call::fchdir(machine.root()).step(step::CHDIR)?;
     call::chroot(c".").step(step::CHROOT)?;
     call::chdir(c"/").step(step::CHDIR)

@@ -184,20 +184,6 @@ pub fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
     syscall!(nr::WRITE, fd, bytes.as_ptr(), bytes.len())
 }
 
-/// send(2) without a signal when the other side is gone.
-pub fn send(fd: i32, bytes: &[u8]) -> Result<usize> {
-    const MSG_NOSIGNAL: usize = 0x4000;
-    syscall!(
-        nr::SENDTO,
-        fd,
-        bytes.as_ptr(),
-        bytes.len(),
-        MSG_NOSIGNAL,
-        0,
-        0
-    )
-}
-
 /// recv(2).
 pub fn receive(fd: i32, buffer: &mut [u8]) -> Result<usize> {
     syscall!(nr::RECVFROM, fd, buffer.as_mut_ptr(), buffer.len(), 0, 0, 0)
@@ -462,15 +448,24 @@ pub fn clone_tree(directory: i32, path: &CStr, flags: u32) -> Result<Fd> {
 
 /// move_mount(2) of a descriptor's mount onto another descriptor's place.
 pub fn move_mount(from: i32, to: i32) -> Result<()> {
-    const F_EMPTY_PATH: u32 = 0x4;
     const T_EMPTY_PATH: u32 = 0x40;
+    move_mount_how(from, to, c"", T_EMPTY_PATH)
+}
+
+/// move_mount(2) of a descriptor's mount onto a path from a directory, whose last component is not followed.
+pub fn move_mount_at(from: i32, directory: i32, path: &CStr) -> Result<()> {
+    move_mount_how(from, directory, path, 0)
+}
+
+fn move_mount_how(from: i32, directory: i32, path: &CStr, flags: u32) -> Result<()> {
+    const F_EMPTY_PATH: u32 = 0x4;
     done(syscall!(
         nr::MOVE_MOUNT,
         from,
         c"".as_ptr(),
-        to,
-        c"".as_ptr(),
-        F_EMPTY_PATH | T_EMPTY_PATH
+        directory,
+        path.as_ptr(),
+        F_EMPTY_PATH | flags
     ))
 }
 
@@ -659,7 +654,7 @@ pub fn personality(domain: u64) -> Result<()> {
 }
 
 /// seccomp(2): installs a filter, of eight bytes an instruction.
-pub fn seccomp(flags: u32, filter: &[u8]) -> Result<()> {
+pub fn seccomp(flags: u32, filter: &[u8]) -> Result<usize> {
     #[repr(C)]
     struct Program {
         length: u16,
@@ -671,12 +666,7 @@ pub fn seccomp(flags: u32, filter: &[u8]) -> Result<()> {
         length,
         filter: filter.as_ptr(),
     };
-    done(syscall!(
-        nr::SECCOMP,
-        SET_MODE_FILTER,
-        flags,
-        &raw const program
-    ))
+    syscall!(nr::SECCOMP, SET_MODE_FILTER, flags, &raw const program)
 }
 
 /// keyctl(KEYCTL_JOIN_SESSION_KEYRING): the keyring's serial number.
@@ -708,6 +698,11 @@ pub fn memory_file(parts: &[&[u8]]) -> Result<Fd> {
     }
     syscall!(nr::LSEEK, file.raw(), 0, SEEK_SET)?;
     Ok(file)
+}
+
+/// close_range(2): nothing can be done about an error.
+pub fn close_range(first: i32, last: i32) {
+    let _ = syscall!(nr::CLOSE_RANGE, first, last, 0);
 }
 
 /// close_range(2) that makes all descriptors from `first` on close-on-exec.

@@ -43,7 +43,6 @@ mod numbers {
     pub const SCHED_SETATTR: usize = 314;
     pub const SECCOMP: usize = 317;
     pub const SENDMSG: usize = 46;
-    pub const SENDTO: usize = 44;
     pub const SET_MEMPOLICY: usize = 238;
     pub const SETDOMAINNAME: usize = 171;
     pub const SETGROUPS: usize = 116;
@@ -103,7 +102,6 @@ mod numbers {
     pub const SCHED_SETATTR: usize = 274;
     pub const SECCOMP: usize = 277;
     pub const SENDMSG: usize = 211;
-    pub const SENDTO: usize = 206;
     pub const SET_MEMPOLICY: usize = 237;
     pub const SETDOMAINNAME: usize = 162;
     pub const SETGROUPS: usize = 159;
@@ -163,7 +161,6 @@ mod numbers {
     pub const SCHED_SETATTR: usize = 380;
     pub const SECCOMP: usize = 383;
     pub const SENDMSG: usize = 296;
-    pub const SENDTO: usize = 290;
     pub const SET_MEMPOLICY: usize = 321;
     pub const SETDOMAINNAME: usize = 121;
     pub const SETGROUPS: usize = 206;

@@ -15,7 +15,9 @@ const GE: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
 /// `BPF_MAXINSNS`
-const MOST: usize = 4096;
+pub const MOST: usize = 4096;
+/// The size of an instruction in bytes.
+pub const INSTRUCTION: usize = 8;
 /// The farthest that a conditional jump reaches.
 const REACH: usize = 255;
 
@@ -53,6 +55,14 @@ struct Emitter<'a> {
     entries: Vec<Entries>,
     places: Vec<Place>,
     code: Vec<Insn>,
+}
+
+/// Whether some instruction of the program returns this verdict.
+pub fn returns(bpf: &[u8], verdict: u32) -> bool {
+    let insns = bpf.chunks_exact(INSTRUCTION);
+    insns
+        .into_iter()
+        .any(|insn| insn[..2] == RETURN.to_ne_bytes() && insn[4..] == verdict.to_ne_bytes())
 }
 
 /// The bytes of the filter that starts at this node.

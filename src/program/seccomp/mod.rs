@@ -26,7 +26,7 @@ mod simulator;
 mod tests;
 
 use crate::error::{Error, Result};
-use crate::oci::{Seccomp, SeccompAction, SeccompFlag};
+use crate::oci::{Config, Seccomp, SeccompAction, SeccompFlag, annotation};
 use arch::{AUDIT_X86_64, Names, X32_BIT};
 use graph::{Graph, Id, Jump, Range};
 use rules::{Cond, Rules};
@@ -50,11 +50,81 @@ const MAX_ARGUMENTS: u32 = 6;
 /// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`
 const WAIT_KILLABLE_RECV: u32 = 1 << 5;
 
+/// The filter that a configuration asks for: that of `linux.seccomp`, or, as with crun, one that is compiled already.
+pub fn of(config: &Config) -> Result<Option<Filter>> {
+    let seccomp = config.linux.seccomp.as_ref();
+    let filter = match (config.annotations.get(annotation::SECCOMP_BPF), seccomp) {
+        (Some(data), _) => compiled(data, seccomp)?,
+        (None, None) => return Ok(None),
+        (None, Some(seccomp)) => compile(seccomp, config.set(annotation::SECCOMP_STRICT))?,
+    };
+    if filter.notify && listener(config).is_none() {
+        return Err(Error::new(
+            "linux.seccomp.listenerPath: SCMP_ACT_NOTIFY needs the path of a listener's socket",
+        ));
+    }
+    Ok(Some(filter))
+}
+
+/// The socket that the listener of a filter is sent to.
+pub fn listener(config: &Config) -> Option<&str> {
+    let seccomp = config.linux.seccomp.as_ref();
+    seccomp
+        .and_then(|seccomp| seccomp.listener_path.as_deref())
+        .or(config
+            .annotations
+            .get(annotation::SECCOMP_RECEIVER)
+            .map(String::as_str))
+}
+
+/// A filter of the annotation: base64 of the program.
+fn compiled(data: &str, seccomp: Option<&Seccomp>) -> Result<Filter> {
+    let wrong =
+        |what: &str| Error::new(format!("annotations: {}: {what}", annotation::SECCOMP_BPF));
+    let bpf = base64(data).ok_or_else(|| wrong("is not base64"))?;
+    if bpf.is_empty()
+        || bpf.len() % emit::INSTRUCTION != 0
+        || bpf.len() / emit::INSTRUCTION > emit::MOST
+    {
+        return Err(wrong(
+            "is not a program of 1 to 4096 instructions of 8 bytes",
+        ));
+    }
+    let notify = emit::returns(&bpf, libc::SECCOMP_RET_USER_NOTIF);
+    let flags = flags(seccomp.and_then(|seccomp| seccomp.flags.as_deref()), notify);
+    Ok(Filter { flags, bpf, notify })
+}
+
+/// The bytes of a base64 text: RFC 4648, with or without padding.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut count) = (0u32, 0);
+    for c in text.trim().trim_end_matches('=').bytes() {
+        let value = match c {
+            b'A'..=b'Z' => c - b'A',
+            b'a'..=b'z' => c - b'a' + 26,
+            b'0'..=b'9' => c - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    // Six bits alone are no byte.
+    (count < 6).then_some(bytes)
+}
+
 /// Compiles a profile for the architecture that this program runs on and its kin.
 ///
 /// Syscalls that the table does not know and architectures that this kernel cannot run are skipped. Absent `flags` mean
 /// `SECCOMP_FILTER_FLAG_SPEC_ALLOW`, as with runc, an empty list none; `SECCOMP_FILTER_FLAG_TSYNC` is accepted and has no effect.
-pub fn compile(seccomp: &Seccomp) -> Result<Filter> {
+/// An unknown syscall is an error if `strict`.
+pub fn compile(seccomp: &Seccomp, strict: bool) -> Result<Filter> {
     let default = action(seccomp.default_action, seccomp.default_errno_ret);
     if seccomp.default_action == SeccompAction::Notify {
         return Err(Error::new(
@@ -63,12 +133,7 @@ pub fn compile(seccomp: &Seccomp) -> Result<Filter> {
     }
     let names = Names::new();
     let mut sets: Vec<Rules> = listed(seccomp);
-    let notify = add_rules(seccomp, default, &names, &mut sets)?;
-    if notify && seccomp.listener_path.is_none() {
-        return Err(Error::new(
-            "linux.seccomp.listenerPath: SCMP_ACT_NOTIFY needs the path of a listener's socket",
-        ));
-    }
+    let notify = add_rules(seccomp, default, &names, &mut sets, strict)?;
     // A tracer that is asked about a new syscall should see it; an allowed one is the kernel's to refuse.
     let stub = !matches!(
         seccomp.default_action,
@@ -102,7 +167,7 @@ pub fn compile(seccomp: &Seccomp) -> Result<Filter> {
         root = graph.test(graph::ARCH, Jump::Eq, set.arch.audit, search, root);
     }
     Ok(Filter {
-        flags: flags(seccomp, notify),
+        flags: flags(seccomp.flags.as_deref(), notify),
         bpf: emit::emit(&graph, root)?,
         notify,
     })
@@ -120,7 +185,13 @@ fn listed(seccomp: &Seccomp) -> Vec<Rules> {
 }
 
 /// Adds all rules to all architectures, and tells whether any notifies.
-fn add_rules(seccomp: &Seccomp, default: u32, names: &Names, sets: &mut [Rules]) -> Result<bool> {
+fn add_rules(
+    seccomp: &Seccomp,
+    default: u32,
+    names: &Names,
+    sets: &mut [Rules],
+    strict: bool,
+) -> Result<bool> {
     let mut notify = false;
     for (i, rule) in seccomp.syscalls.iter().enumerate() {
         let field = |rest: &str| format!("linux.seccomp.syscalls[{i}]{rest}");
@@ -156,6 +227,10 @@ fn add_rules(seccomp: &Seccomp, default: u32, names: &Names, sets: &mut [Rules])
                 }
             }
             let Some(row) = names.find(name) else {
+                if strict {
+                    let what = format!("{}: unknown syscall {name:?}", field(".names"));
+                    return Err(Error::new(what));
+                }
                 continue;
             };
             let conflict = |_| {
@@ -201,11 +276,8 @@ fn action(action: SeccompAction, errno: Option<u32>) -> u32 {
     }
 }
 
-fn flags(seccomp: &Seccomp, notify: bool) -> u32 {
-    let listed = seccomp
-        .flags
-        .as_deref()
-        .unwrap_or(&[SeccompFlag::SpecAllow]);
+fn flags(listed: Option<&[SeccompFlag]>, notify: bool) -> u32 {
+    let listed = listed.unwrap_or(&[SeccompFlag::SpecAllow]);
     let flags = listed.iter().fold(0, |all, flag| {
         all | match flag {
             // The process has one thread.

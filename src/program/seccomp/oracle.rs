@@ -334,7 +334,7 @@ fn filters_decide_as_those_of_libseccomp() {
     let mut odd = std::collections::BTreeSet::<usize>::new();
     let (mut compared, mut ours_length, mut theirs_length) = (0, 0, 0);
     for (at, (seccomp, theirs)) in profiles.iter().zip(&theirs).enumerate() {
-        let ours = compile(seccomp);
+        let ours = compile(seccomp, false);
         let Some(program) = &theirs.program else {
             assert!(
                 ours.is_err(),

@@ -1,5 +1,5 @@
 use super::simulator::{Call, decode, run};
-use super::{BAD_ARCH, ENOSYS, Filter, compile};
+use super::{BAD_ARCH, ENOSYS, Filter, compile, of};
 use crate::oci::Seccomp;
 use serde_json::{Value, json};
 
@@ -13,11 +13,11 @@ fn profile(value: Value) -> Seccomp {
 }
 
 fn filter(value: Value) -> Filter {
-    compile(&profile(value)).unwrap()
+    compile(&profile(value), false).unwrap()
 }
 
 fn error(value: Value) -> String {
-    compile(&profile(value)).unwrap_err().to_string()
+    compile(&profile(value), false).unwrap_err().to_string()
 }
 
 fn verdict(filter: &Filter, arch: u32, nr: u32, args: &[u64]) -> u32 {
@@ -39,12 +39,12 @@ fn docker() -> Value {
 #[test]
 fn docker_profile_is_small_and_quick() {
     let profile = profile(docker());
-    let compiled = compile(&profile).unwrap();
+    let compiled = compile(&profile, false).unwrap();
     let program = decode(&compiled.bpf);
     let start = std::time::Instant::now();
     let rounds = 20;
     for _ in 0..rounds {
-        std::hint::black_box(compile(&profile).unwrap());
+        std::hint::black_box(compile(&profile, false).unwrap());
     }
     let each = start.elapsed() / rounds;
     let longest = (0..470)
@@ -269,12 +269,19 @@ fn errors_name_the_field() {
         )),
         "linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY cannot be used for the write syscall"
     );
+    let notifying = rule(json!({"names": ["read"], "action": "SCMP_ACT_NOTIFY"}));
+    let config = |annotations: Value| {
+        let config = json!({"linux": {"seccomp": notifying}, "annotations": annotations});
+        of(&serde_json::from_value(config).unwrap())
+    };
     assert!(
-        error(rule(
-            json!({"names": ["read"], "action": "SCMP_ACT_NOTIFY"})
-        ))
-        .starts_with("linux.seccomp.listenerPath: ")
+        config(json!({}))
+            .unwrap_err()
+            .to_string()
+            .starts_with("linux.seccomp.listenerPath: ")
     );
+    let receiver = config(json!({"run.oci.seccomp.receiver": "/s"}));
+    assert!(receiver.unwrap().unwrap().notify);
     assert!(
         error(rule(json!({"names": [""], "action": "SCMP_ACT_LOG"})))
             .starts_with("linux.seccomp.syscalls[0].names: ")
@@ -291,6 +298,52 @@ fn errors_name_the_field() {
         {"names": ["read"], "action": "SCMP_ACT_LOG", "args": args},
         {"names": ["read"], "action": "SCMP_ACT_ERRNO", "args": args}]});
     assert!(error(twice).starts_with("linux.seccomp.syscalls[1].action: "));
+}
+
+#[test]
+fn a_compiled_filter_is_taken_from_the_annotation() {
+    let config = |data: &str| {
+        of(
+            &serde_json::from_value(json!({"annotations": {"run.oci.seccomp_bpf_data": data}}))
+                .unwrap(),
+        )
+    };
+    // ret ALLOW; ret USER_NOTIF.
+    let made = config("BgAAAAAA/38=").unwrap().unwrap();
+    assert_eq!(made.bpf, [6, 0, 0, 0, 0, 0, 0xff, 0x7f]);
+    assert!(!made.notify);
+    assert!(
+        config("BgAAAAAAwH8")
+            .unwrap_err()
+            .to_string()
+            .starts_with("linux.seccomp.listenerPath: "),
+        "it notifies"
+    );
+    for wrong in ["", "BgAA", "%", "BgAAAAAA/38=A", "B"] {
+        let error = config(wrong).unwrap_err().to_string();
+        assert!(
+            error.starts_with("annotations: run.oci.seccomp_bpf_data: is not "),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_syscall_is_an_error_when_asked_for() {
+    let config = |on: &str| {
+        let seccomp = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": ["read", "no_such_call"], "action": "SCMP_ACT_LOG"}]});
+        of(
+            &serde_json::from_value(json!({"linux": {"seccomp": seccomp},
+            "annotations": {"run.oci.seccomp_fail_unknown_syscall": on}}))
+            .unwrap(),
+        )
+    };
+    assert!(config("0").is_ok());
+    assert_eq!(
+        config("1").unwrap_err().to_string(),
+        "linux.seccomp.syscalls[0].names: unknown syscall \"no_such_call\""
+    );
 }
 
 #[test]

@@ -1,0 +1,282 @@
+//! What a container uses: the files of its cgroup as the document that `events` prints.
+
+mod json;
+mod v1;
+mod v2;
+
+use super::Cgroup;
+use crate::error::{Context, Error, Result};
+use crate::sys::file;
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// All of it. What a hierarchy does not count is 0 or empty.
+#[derive(Debug, Default)]
+struct Stats {
+    cpu: CpuTime,
+    cpuset: Cpuset,
+    memory: MemoryUse,
+    pids: Pids,
+    block_io: BlockIo,
+    hugetlb: BTreeMap<String, Hugetlb>,
+}
+
+/// CPU time, in nanoseconds.
+#[derive(Debug, Default)]
+struct CpuTime {
+    total: u64,
+    kernel: u64,
+    user: u64,
+    /// Of each CPU.
+    each: Vec<u64>,
+    each_kernel: Vec<u64>,
+    each_user: Vec<u64>,
+    periods: u64,
+    throttled_periods: u64,
+    throttled_time: u64,
+    pressure: Option<Pressure>,
+}
+
+#[derive(Debug, Default)]
+struct Cpuset {
+    cpus: Vec<u64>,
+    mems: Vec<u64>,
+    /// The files of [`json::CPUSET`], in that order.
+    flags: [u64; json::CPUSET.len()],
+    relax_domain_level: i64,
+}
+
+#[derive(Debug, Default)]
+struct MemoryUse {
+    /// Bytes of files.
+    cache: u64,
+    usage: Counter,
+    /// Memory and swap together.
+    swap: Counter,
+    kernel: Counter,
+    kernel_tcp: Counter,
+    /// `memory.stat` as it is.
+    raw: BTreeMap<String, u64>,
+    pressure: Option<Pressure>,
+}
+
+/// A use of memory, in bytes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Counter {
+    limit: u64,
+    usage: u64,
+    max: u64,
+    /// How often the limit was met.
+    failures: u64,
+}
+
+#[derive(Debug, Default)]
+struct Pids {
+    current: u64,
+    /// 0 is none.
+    limit: u64,
+}
+
+#[derive(Debug, Default)]
+struct BlockIo {
+    /// The tables of [`json::BLOCK_IO`], in that order.
+    tables: [Vec<BlockIoEntry>; json::BLOCK_IO.len()],
+    pressure: Option<Pressure>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct BlockIoEntry {
+    major: u64,
+    minor: u64,
+    operation: String,
+    value: u64,
+}
+
+#[derive(Debug, Default)]
+struct Hugetlb {
+    usage: u64,
+    max: u64,
+    failures: u64,
+}
+
+/// PSI: avg10, avg60, avg300 and total, as the kernel writes them. The first are percentages, the last is in microseconds.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Pressure {
+    some: Option<[String; 4]>,
+    full: Option<[String; 4]>,
+}
+
+impl Cgroup {
+    /// The cgroup's statistics: the `data` of runc's event, in JSON.
+    pub fn stats(&self) -> Result<String> {
+        let stats = match (self.unified, self.directories.first()) {
+            (true, Some(directory)) => v2::stats(&directory.path),
+            (true, None) => Ok(Stats::default()),
+            (false, _) => v1::stats(self),
+        };
+        Ok(stats
+            .context("unable to get container cgroup stats")?
+            .to_json())
+    }
+}
+
+/// The files of one directory.
+struct Files<'a> {
+    path: &'a Path,
+    fd: OwnedFd,
+}
+
+impl Files<'_> {
+    fn open(path: &Path) -> Result<Files<'_>> {
+        let fd = file::open_directory(path).with_context(|| format!("open {}", path.display()))?;
+        Ok(Files { path, fd })
+    }
+
+    /// A file's text; none where the kernel does not have the file.
+    fn text(&self, name: &str) -> Result<Option<String>> {
+        match file::read_text_at(self.fd.as_fd(), name) {
+            Ok(text) => Ok(Some(text)),
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    || error.raw_os_error() == Some(libc::ENOTSUP) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error).with_context(|| self.what(name)),
+        }
+    }
+
+    fn what(&self, name: &str) -> String {
+        format!("read {}", self.path.join(name).display())
+    }
+
+    /// A file's number; none where the kernel does not have the file.
+    fn number(&self, name: &str) -> Result<Option<u64>> {
+        let Some(text) = self.text(name)? else {
+            return Ok(None);
+        };
+        self.parse(name, text.trim()).map(Some)
+    }
+
+    fn or_zero(&self, name: &str) -> Result<u64> {
+        Ok(self.number(name)?.unwrap_or(0))
+    }
+
+    /// The lines of a file, each a word and a number.
+    fn pairs(&self, name: &str) -> Result<Vec<(String, u64)>> {
+        let text = self.text(name)?.unwrap_or_default();
+        let pair = |line: &str| {
+            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+            Ok((key.to_string(), self.parse(name, value)?))
+        };
+        text.lines().map(pair).collect()
+    }
+
+    fn parse(&self, name: &str, text: &str) -> Result<u64> {
+        number(text)
+            .ok_or_else(|| Error::new(format!("{}: {text:?} is not a number", self.what(name))))
+    }
+
+    /// Pressure stall information, where the kernel keeps it.
+    fn pressure(&self, name: &str) -> Result<Option<Pressure>> {
+        Ok(self.text(name)?.map(|text| pressure(&text)))
+    }
+}
+
+/// What the kernel writes for a number: `max` too, and negative ones, by mistake, for small differences.
+fn number(text: &str) -> Option<u64> {
+    match text {
+        "max" => Some(u64::MAX),
+        text if text.starts_with('-') => text.parse::<i64>().ok().map(|_| 0),
+        text => text.parse().ok(),
+    }
+}
+
+fn pressure(text: &str) -> Pressure {
+    let mut pressure = Pressure::default();
+    for line in text.lines() {
+        let mut fields = line.split(' ');
+        let to = match fields.next() {
+            Some("some") => &mut pressure.some,
+            Some("full") => &mut pressure.full,
+            _ => continue,
+        };
+        let value = |key: &str| {
+            let field = line.split(' ').find_map(|field| field.strip_prefix(key));
+            plain(field.unwrap_or("0"))
+        };
+        let values = ["avg10=", "avg60=", "avg300=", "total="].map(value);
+        *to = Some(values).filter(|values| values.iter().any(|value| value != "0"));
+    }
+    pressure
+}
+
+/// `1.50` as `1.5`, and `0.00` as `0`.
+fn plain(number: &str) -> String {
+    match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.').into(),
+        false => number.into(),
+    }
+}
+
+/// The sizes of huge pages that the kernel has, as cgroup files are named after them.
+fn huge_page_sizes() -> Vec<String> {
+    let entries = std::fs::read_dir("/sys/kernel/mm/hugepages");
+    let mut sizes: Vec<String> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let kilobytes = name.strip_prefix("hugepages-")?.strip_suffix("kB")?;
+            Some(huge_page_size(kilobytes.parse().ok()?))
+        })
+        .collect();
+    sizes.sort();
+    sizes
+}
+
+fn huge_page_size(kilobytes: u64) -> String {
+    let (shift, unit) = match kilobytes {
+        1_048_576.. => (20, "GB"),
+        1024.. => (10, "MB"),
+        _ => (0, "KB"),
+    };
+    format!("{}{unit}", kilobytes >> shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_writes_is_read() {
+        assert_eq!(
+            ["max", "-7", "12", "x"].map(number),
+            [Some(u64::MAX), Some(0), Some(12), None]
+        );
+        assert_eq!(
+            ["0.00", "1.50", "0.05", "10", "100.00"].map(plain),
+            ["0", "1.5", "0.05", "10", "100"]
+        );
+        assert_eq!(
+            [64, 2048, 1_048_576].map(huge_page_size),
+            ["64KB", "2MB", "1GB"]
+        );
+    }
+
+    #[test]
+    fn pressure_of_nothing_is_left_out() {
+        let text = "some avg10=1.50 avg60=0.00 avg300=0.05 total=123\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
+        let some = ["1.5", "0", "0.05", "123"].map(String::from);
+        assert_eq!(
+            pressure(text),
+            Pressure {
+                some: Some(some),
+                full: None
+            }
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! Statistics from the files of cgroup v1.
+
+use super::json::CPUSET;
+use super::{
+    BlockIo, BlockIoEntry, Counter, CpuTime, Cpuset, Files, Hugetlb, MemoryUse, Pids, Stats,
+};
+use crate::cgroup::Cgroup;
+use crate::error::Result;
+
+/// The unit of `cpuacct.stat`, in nanoseconds: USER_HZ is 100 on every architecture that we know.
+const TICK_NSEC: u64 = 10_000_000;
+
+/// Of each controller that the container has.
+pub fn stats(cgroup: &Cgroup) -> Result<Stats> {
+    let files = |controller| cgroup.controller(controller).map(Files::open).transpose();
+    let mut stats = Stats::default();
+    if let Some(files) = files("cpu")? {
+        throttling(&files, &mut stats.cpu)?;
+    }
+    if let Some(files) = files("cpuacct")? {
+        cpu_time(&files, &mut stats.cpu)?;
+    }
+    if let Some(files) = files("cpuset")? {
+        stats.cpuset = cpuset(&files)?;
+    }
+    if let Some(files) = files("memory")? {
+        stats.memory = memory(&files)?;
+    }
+    if let Some(files) = files("pids")? {
+        stats.pids = pids(&files)?;
+    }
+    if let Some(files) = files("blkio")? {
+        stats.block_io = block_io(&files)?;
+    }
+    if let Some(files) = files("hugetlb")? {
+        for size in super::huge_page_sizes() {
+            let hugetlb = hugetlb(&files, &size)?;
+            stats.hugetlb.insert(size, hugetlb);
+        }
+    }
+    Ok(stats)
+}
+
+fn throttling(files: &Files<'_>, cpu: &mut CpuTime) -> Result<()> {
+    for (key, value) in files.pairs("cpu.stat")? {
+        match key.as_str() {
+            "nr_periods" => cpu.periods = value,
+            "nr_throttled" => cpu.throttled_periods = value,
+            "throttled_time" => cpu.throttled_time = value,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn cpu_time(files: &Files<'_>, cpu: &mut CpuTime) -> Result<()> {
+    for (key, value) in files.pairs("cpuacct.stat")? {
+        match key.as_str() {
+            "user" => cpu.user = value * TICK_NSEC,
+            "system" => cpu.kernel = value * TICK_NSEC,
+            _ => {}
+        }
+    }
+    cpu.total = files.or_zero("cpuacct.usage")?;
+    let each = files.text("cpuacct.usage_percpu")?.unwrap_or_default();
+    for word in each.split_whitespace() {
+        cpu.each.push(files.parse("cpuacct.usage_percpu", word)?);
+    }
+    // A table of cpu, user and system, with a head.
+    let name = "cpuacct.usage_all";
+    for line in files.text(name)?.unwrap_or_default().lines().skip(1) {
+        let mut words = line.split(' ').skip(1);
+        if let (Some(user), Some(kernel)) = (words.next(), words.next()) {
+            cpu.each_user.push(files.parse(name, user)?);
+            cpu.each_kernel.push(files.parse(name, kernel)?);
+        }
+    }
+    Ok(())
+}
+
+fn cpuset(files: &Files<'_>) -> Result<Cpuset> {
+    let mut cpuset = Cpuset {
+        cpus: list(&files.text("cpuset.cpus")?.unwrap_or_default()),
+        mems: list(&files.text("cpuset.mems")?.unwrap_or_default()),
+        ..Cpuset::default()
+    };
+    for (name, flag) in CPUSET.iter().zip(&mut cpuset.flags) {
+        *flag = files.or_zero(&format!("cpuset.{name}"))?;
+    }
+    let level = files.text("cpuset.sched_relax_domain_level")?;
+    cpuset.relax_domain_level = level
+        .and_then(|level| level.trim().parse().ok())
+        .unwrap_or(0);
+    Ok(cpuset)
+}
+
+/// The numbers of a list like `0-2,5`.
+fn list(text: &str) -> Vec<u64> {
+    let range = |part: &str| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        Some(from.parse::<u16>().ok()?..=to.parse::<u16>().ok()?)
+    };
+    let ranges = text.trim().split(',').filter_map(range);
+    ranges.flatten().map(u64::from).collect()
+}
+
+fn memory(files: &Files<'_>) -> Result<MemoryUse> {
+    let raw: std::collections::BTreeMap<_, _> = files.pairs("memory.stat")?.into_iter().collect();
+    Ok(MemoryUse {
+        cache: raw.get("cache").copied().unwrap_or(0),
+        usage: counter(files, "memory")?,
+        swap: counter(files, "memory.memsw")?,
+        kernel: counter(files, "memory.kmem")?,
+        kernel_tcp: counter(files, "memory.kmem.tcp")?,
+        raw,
+        pressure: None,
+    })
+}
+
+/// Zeroes where the kernel does not count it.
+fn counter(files: &Files<'_>, name: &str) -> Result<Counter> {
+    let Some(usage) = files.number(&format!("{name}.usage_in_bytes"))? else {
+        return Ok(Counter::default());
+    };
+    Ok(Counter {
+        usage,
+        max: files.or_zero(&format!("{name}.max_usage_in_bytes"))?,
+        failures: files.or_zero(&format!("{name}.failcnt"))?,
+        limit: files.or_zero(&format!("{name}.limit_in_bytes"))?,
+    })
+}
+
+fn pids(files: &Files<'_>) -> Result<Pids> {
+    Ok(Pids {
+        current: files.or_zero("pids.current")?,
+        limit: files.or_zero("pids.max").map(no_limit_is_zero)?,
+    })
+}
+
+pub(super) fn no_limit_is_zero(limit: u64) -> u64 {
+    if limit == u64::MAX { 0 } else { limit }
+}
+
+/// The files of the schedulers, the first of which that has anything counts; beside each the place of its table. The
+/// whole of BFQ's and CFQ's are there only where the kernel was built for debugging.
+const BLOCK_IO_FILES: [&[(&str, usize)]; 5] = [
+    &[
+        ("blkio.bfq.sectors_recursive", 7),
+        ("blkio.bfq.io_service_time_recursive", 3),
+        ("blkio.bfq.io_wait_time_recursive", 4),
+        ("blkio.bfq.io_merged_recursive", 5),
+        ("blkio.bfq.io_queued_recursive", 2),
+        ("blkio.bfq.time_recursive", 6),
+        ("blkio.bfq.io_serviced_recursive", 1),
+        ("blkio.bfq.io_service_bytes_recursive", 0),
+    ],
+    &[
+        ("blkio.bfq.io_serviced_recursive", 1),
+        ("blkio.bfq.io_service_bytes_recursive", 0),
+    ],
+    &[
+        ("blkio.sectors_recursive", 7),
+        ("blkio.io_service_time_recursive", 3),
+        ("blkio.io_wait_time_recursive", 4),
+        ("blkio.io_merged_recursive", 5),
+        ("blkio.io_queued_recursive", 2),
+        ("blkio.time_recursive", 6),
+        ("blkio.io_serviced_recursive", 1),
+        ("blkio.io_service_bytes_recursive", 0),
+    ],
+    &[
+        ("blkio.throttle.io_serviced_recursive", 1),
+        ("blkio.throttle.io_service_bytes_recursive", 0),
+    ],
+    &[
+        ("blkio.throttle.io_serviced", 1),
+        ("blkio.throttle.io_service_bytes", 0),
+    ],
+];
+
+fn block_io(files: &Files<'_>) -> Result<BlockIo> {
+    let mut block_io = BlockIo::default();
+    for group in BLOCK_IO_FILES {
+        for (i, (name, table)) in group.iter().enumerate() {
+            let entries = block_io_table(&files.text(name)?.unwrap_or_default());
+            match (i, entries.is_empty()) {
+                (0, true) => break,
+                (_, true) => return Ok(block_io),
+                _ => block_io.tables[*table] = entries,
+            }
+            if i + 1 == group.len() {
+                return Ok(block_io);
+            }
+        }
+    }
+    Ok(block_io)
+}
+
+/// Lines of `8:0 Read 4096`, or without an operation; the last one, `Total …`, is none of a device.
+fn block_io_table(text: &str) -> Vec<BlockIoEntry> {
+    let entry = |line: &str| {
+        let (device, rest) = line.split_once(' ')?;
+        let (major, minor) = device.split_once(':')?;
+        let (operation, value) = rest.split_once(' ').unwrap_or(("", rest));
+        Some(BlockIoEntry {
+            major: major.parse().ok()?,
+            minor: minor.parse().ok()?,
+            operation: operation.into(),
+            value: value.parse().ok()?,
+        })
+    };
+    text.lines().filter_map(entry).collect()
+}
+
+fn hugetlb(files: &Files<'_>, size: &str) -> Result<Hugetlb> {
+    for kind in [".rsvd", ""] {
+        let name = format!("hugetlb.{size}{kind}");
+        if let Some(usage) = files.number(&format!("{name}.usage_in_bytes"))? {
+            return Ok(Hugetlb {
+                usage,
+                max: files.or_zero(&format!("{name}.max_usage_in_bytes"))?,
+                failures: files.or_zero(&format!("{name}.failcnt"))?,
+            });
+        }
+    }
+    Ok(Hugetlb::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_tables_are_read() {
+        assert_eq!(list("0-2,5\n"), [0, 1, 2, 5]);
+        assert!(list("\n").is_empty());
+        let table = block_io_table("8:0 Read 4096\n8:16 7\nTotal 4096\n");
+        assert_eq!(table.len(), 2);
+        assert_eq!(
+            (table[0].operation.as_str(), table[0].value),
+            ("Read", 4096)
+        );
+        assert_eq!(
+            (table[1].minor, table[1].operation.as_str(), table[1].value),
+            (16, "", 7)
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Statistics from the files of cgroup v2, in the terms of v1.
+
+use super::{BlockIo, BlockIoEntry, Counter, CpuTime, Files, Hugetlb, MemoryUse, Pids, Stats, v1};
+use crate::error::Result;
+use std::path::Path;
+
+/// Of each controller that the cgroup has.
+pub fn stats(path: &Path) -> Result<Stats> {
+    let files = Files::open(path)?;
+    let mut stats = Stats {
+        cpu: cpu(&files)?,
+        memory: memory(&files)?,
+        pids: pids(&files)?,
+        block_io: block_io(&files)?,
+        ..Stats::default()
+    };
+    for size in super::huge_page_sizes() {
+        if let Some(hugetlb) = hugetlb(&files, &size)? {
+            stats.hugetlb.insert(size, hugetlb);
+        }
+    }
+    Ok(stats)
+}
+
+fn cpu(files: &Files<'_>) -> Result<CpuTime> {
+    let mut cpu = CpuTime::default();
+    for (key, value) in files.pairs("cpu.stat")? {
+        match key.as_str() {
+            "usage_usec" => cpu.total = value * 1000,
+            "user_usec" => cpu.user = value * 1000,
+            "system_usec" => cpu.kernel = value * 1000,
+            "nr_periods" => cpu.periods = value,
+            "nr_throttled" => cpu.throttled_periods = value,
+            "throttled_usec" => cpu.throttled_time = value * 1000,
+            _ => {}
+        }
+    }
+    cpu.pressure = files.pressure("cpu.pressure")?;
+    Ok(cpu)
+}
+
+fn memory(files: &Files<'_>) -> Result<MemoryUse> {
+    let raw: std::collections::BTreeMap<_, _> = files.pairs("memory.stat")?.into_iter().collect();
+    let usage = counter(files, "memory")?.unwrap_or_default();
+    // v1 counts memory and swap together. Their highest sum is not known.
+    let swap = counter(files, "memory.swap")?.map(|swap| Counter {
+        usage: swap.usage + usage.usage,
+        limit: swap.limit.saturating_add(usage.limit),
+        max: 0,
+        failures: 0,
+    });
+    Ok(MemoryUse {
+        cache: raw.get("file").copied().unwrap_or(0),
+        usage,
+        swap: swap.unwrap_or(Counter { max: 0, ..usage }),
+        pressure: files.pressure("memory.pressure")?,
+        raw,
+        ..MemoryUse::default()
+    })
+}
+
+/// None where the kernel does not count it.
+fn counter(files: &Files<'_>, name: &str) -> Result<Option<Counter>> {
+    let Some(usage) = files.number(&format!("{name}.current"))? else {
+        return Ok(None);
+    };
+    Ok(Some(Counter {
+        usage,
+        limit: files.or_zero(&format!("{name}.max"))?,
+        max: files.or_zero(&format!("{name}.peak"))?,
+        failures: 0,
+    }))
+}
+
+fn pids(files: &Files<'_>) -> Result<Pids> {
+    if let Some(current) = files.number("pids.current")? {
+        let limit = files.or_zero("pids.max").map(v1::no_limit_is_zero)?;
+        return Ok(Pids { current, limit });
+    }
+    // Without the controller, what is in the cgroup can still be counted; processes are not listed in a threaded one.
+    let list = match files.text("cgroup.procs")? {
+        Some(list) => list,
+        None => files.text("cgroup.threads")?.unwrap_or_default(),
+    };
+    Ok(Pids {
+        current: list.lines().count() as u64,
+        limit: 0,
+    })
+}
+
+/// `io.stat`: lines of `8:0 rbytes=1 wbytes=2 rios=3 wios=4 …`.
+fn block_io(files: &Files<'_>) -> Result<BlockIo> {
+    let text = files.text("io.stat")?.unwrap_or_default();
+    let mut block_io = table(&text);
+    block_io.pressure = files.pressure("io.pressure")?;
+    Ok(block_io)
+}
+
+fn table(text: &str) -> BlockIo {
+    let mut block_io = BlockIo::default();
+    for line in text.lines() {
+        let mut fields = line.split(' ');
+        let device = fields.next().and_then(|device| {
+            let (major, minor) = device.split_once(':')?;
+            Some((major.parse().ok()?, minor.parse().ok()?))
+        });
+        let Some((major, minor)) = device else {
+            continue;
+        };
+        for field in fields {
+            let Some((key, value)) = field.split_once('=') else {
+                continue;
+            };
+            let (table, operation) = match key {
+                "rbytes" => (0, "Read"),
+                "wbytes" => (0, "Write"),
+                "rios" => (1, "Read"),
+                "wios" => (1, "Write"),
+                _ => continue,
+            };
+            block_io.tables[table].push(BlockIoEntry {
+                major,
+                minor,
+                operation: operation.into(),
+                value: value.parse().unwrap_or(0),
+            });
+        }
+    }
+    block_io
+}
+
+fn hugetlb(files: &Files<'_>, size: &str) -> Result<Option<Hugetlb>> {
+    let usage = match files.number(&format!("hugetlb.{size}.rsvd.current"))? {
+        None => files.number(&format!("hugetlb.{size}.current"))?,
+        usage => usage,
+    };
+    let Some(usage) = usage else {
+        return Ok(None);
+    };
+    let events = files.pairs(&format!("hugetlb.{size}.events"))?;
+    let max = events.iter().find(|(key, _)| key == "max");
+    Ok(Some(Hugetlb {
+        usage,
+        max: 0,
+        failures: max.map_or(0, |(_, value)| *value),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn io_is_read_into_v1s_tables() {
+        let tables = table("8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n7:1 \n").tables;
+        let of = |table: usize| -> Vec<(&str, u64)> {
+            let entries = tables[table].iter();
+            entries
+                .map(|entry| (entry.operation.as_str(), entry.value))
+                .collect()
+        };
+        assert_eq!(of(0), [("Read", 1), ("Write", 2)]);
+        assert_eq!(of(1), [("Read", 3), ("Write", 4)]);
+    }
+}
