@@ -5,6 +5,8 @@ use crate::sys::file;
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = "/sys/fs/cgroup";
+/// Where the v2 hierarchy is on a host that has the controllers in v1.
+const HYBRID: &str = "/sys/fs/cgroup/unified";
 const OWN: &str = "/proc/self/cgroup";
 const CGROUP2_MAGIC: u64 = 0x6367_7270;
 
@@ -13,7 +15,7 @@ const CGROUP2_MAGIC: u64 = 0x6367_7270;
 pub struct Layout {
     /// One hierarchy, of version 2.
     pub unified: bool,
-    /// All that containers are put into. The v2 hierarchy of a hybrid host is not among them.
+    /// All that containers are put into; on a hybrid host the v2 hierarchy, which has no controllers then, is the last.
     pub hierarchies: Vec<Hierarchy>,
 }
 
@@ -59,31 +61,36 @@ pub fn unified(path: &str) -> Result<Hierarchy> {
     })
 }
 
-/// The v1 hierarchies of a mountinfo, each once, with our own cgroup of `/proc/self/cgroup`.
+/// The hierarchies of a mountinfo, each once, with our own cgroup of `/proc/self/cgroup`.
 fn hierarchies(mounts: &str, own: &str) -> Vec<Hierarchy> {
     let mut found: Vec<Hierarchy> = Vec::new();
     for line in mounts.lines() {
-        let Some((mount, filesystem)) = line.split_once(" - cgroup ") else {
+        let Some((mount, filesystem)) = line.split_once(" - cgroup") else {
             continue;
         };
         let mut fields = mount.split(' ').skip(3);
         let (Some(root), Some(mountpoint)) = (fields.next(), fields.next()) else {
             continue;
         };
-        let options = filesystem.split(' ').nth(1).unwrap_or_default();
+        let hybrid = filesystem.starts_with('2');
+        if hybrid && mountpoint != HYBRID {
+            continue;
+        }
+        let options = filesystem.split(' ').nth(2).unwrap_or_default();
         let controllers: Vec<&str> = options
             .split(',')
-            .filter(|option| is_controller(option))
+            .filter(|option| !hybrid && is_controller(option))
             .collect();
         let entry = own.lines().find_map(|line| {
             let (_, rest) = line.split_once(':')?;
             let (names, path) = rest.split_once(':')?;
-            names
-                .split(',')
-                .any(|name| controllers.contains(&name))
-                .then_some(path)
+            let ours = match hybrid {
+                true => names.is_empty(),
+                false => names.split(',').any(|name| controllers.contains(&name)),
+            };
+            ours.then_some(path)
         });
-        let (Some(path), false) = (entry, controllers.is_empty()) else {
+        let (Some(path), false) = (entry, controllers.is_empty() && !hybrid) else {
             continue;
         };
         let controllers: Vec<String> = controllers.into_iter().map(String::from).collect();
@@ -163,7 +170,11 @@ mod tests {
                       34 23 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup rw\n";
         let own = "3:name=systemd:/s\n2:cpu,cpuacct:/c\n0::/u\n";
         let found = hierarchies(mounts, own);
-        assert_eq!(found.len(), 2);
-        assert_eq!((found[0].own.as_str(), found[1].own.as_str()), ("/c", "/s"));
+        let own: Vec<&str> = found
+            .iter()
+            .map(|hierarchy| hierarchy.own.as_str())
+            .collect();
+        assert_eq!(own, ["/c", "/s", "/u"]);
+        assert!(found[2].controllers.is_empty());
     }
 }

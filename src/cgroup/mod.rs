@@ -78,7 +78,8 @@ pub struct Cgroup {
 /// The cgroup's directory in one hierarchy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Directory {
-    /// The v1 controllers of the hierarchy, such as `cpu` and `cpuacct`, or `name=systemd`; none on v2.
+    /// The v1 controllers of the hierarchy, such as `cpu` and `cpuacct`, or `name=systemd`; none on v2, of a hybrid host
+    /// too.
     pub controllers: Vec<String>,
     /// As an absolute path.
     pub path: PathBuf,
@@ -200,13 +201,11 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Whether it is the v1 hierarchy in which systemd keeps its own processes.
+    /// Whether it is a hierarchy of v1, or of a hybrid host, in which systemd keeps its own processes.
     fn is_systemds(&self, directory: &Directory) -> bool {
+        let controllers = &directory.controllers;
         self.unit.is_some()
-            && directory
-                .controllers
-                .iter()
-                .any(|name| name == "name=systemd")
+            && (controllers.is_empty() || controllers.iter().any(|name| name == "name=systemd"))
     }
 
     /// Has systemd make the unit with the process, which waits meanwhile, and sets the limits. On an error, the unit
@@ -370,24 +369,38 @@ impl Cgroup {
                 result => Some(result.with_context(|| format!("open {}", tasks.display()))),
             }
         };
-        self.directories.iter().filter_map(open).collect()
+        let v1 = |directory: &&Directory| !directory.controllers.is_empty();
+        self.directories
+            .iter()
+            .filter(v1)
+            .filter_map(open)
+            .collect()
     }
 
-    /// On v2, the directory that the processes are in: below the unit's where it has a subgroup.
+    /// On v2, also of a hybrid host, the directory that the processes are in: below the unit's where it has a subgroup.
     fn processes(&self) -> Option<PathBuf> {
-        let path = &self.directories.first().filter(|_| self.unified)?.path;
+        let v2 = |directory: &&Directory| directory.controllers.is_empty();
+        let path = &self.directories.iter().rfind(v2)?.path;
         let subgroup = self.unit.as_ref().and_then(|unit| unit.subgroup.as_ref());
         Some(subgroup.map_or_else(|| path.clone(), |subgroup| path.join(subgroup)))
     }
 
-    /// On v2, the directory, in which the child is made.
+    /// On v2, also of a hybrid host, the directory, in which the child is made.
     pub fn dir_fd(&self) -> Result<Option<OwnedFd>> {
         let Some(path) = self.processes() else {
             return Ok(None);
         };
-        file::open_directory(&path)
-            .map(Some)
-            .with_context(|| format!("open {}", path.display()))
+        match file::open_directory(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.unified => Ok(None),
+            result => result
+                .map(Some)
+                .with_context(|| format!("open {}", path.display())),
+        }
+    }
+
+    /// Whether its limits are on v2: a process that is not in [`Cgroup::dir_fd`] would go without.
+    pub fn is_unified(&self) -> bool {
+        self.unified
     }
 
     /// The v1 hierarchies, for a container that mounts them.
@@ -414,7 +427,12 @@ impl Cgroup {
                 cgroup: directory.cgroup.clone(),
             })
         };
-        self.directories.iter().filter_map(mount).collect()
+        let v1 = |directory: &&Directory| !directory.controllers.is_empty();
+        self.directories
+            .iter()
+            .filter(v1)
+            .filter_map(mount)
+            .collect()
     }
 
     /// The processes in the cgroup and below it.

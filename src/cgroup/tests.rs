@@ -36,7 +36,8 @@ impl Try {
 
     fn sleeper(&mut self) {
         let mut script = String::new();
-        for directory in &self.cgroup.directories {
+        let v1 = |directory: &&Directory| !directory.controllers.is_empty();
+        for directory in self.cgroup.directories.iter().filter(v1) {
             script += &format!("echo 0 > {}/tasks && ", directory.path.display());
         }
         script += "exec sleep 100";

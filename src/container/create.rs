@@ -378,6 +378,7 @@ fn start_stub(
     };
     let descriptors = handles::open(&program.handles, given)?;
     let needs_process = cgroup.needs_process();
+    let needs_cgroup = cgroup.is_unified();
     let into_cgroup = match needs_process {
         true => None,
         false => cgroup.dir_fd()?,
@@ -409,6 +410,7 @@ fn start_stub(
         namespaces,
         prepare: (new_user || needs_process).then_some(&prepare),
         cgroup: into_cgroup.as_ref().map(AsFd::as_fd),
+        needs_cgroup,
         own_time,
         keep_groups: config.set(annotation::KEEP_GROUPS),
     };

@@ -206,6 +206,7 @@ fn launch_in(
         let directory = cgroup.dir_fd().context("can't open cgroup")?;
         let how = Launch {
             cgroup: directory.as_ref().map(AsFd::as_fd),
+            needs_cgroup: cgroup.is_unified(),
             ..Launch::default()
         };
         let child = launch(program, descriptors, &how);

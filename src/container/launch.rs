@@ -17,6 +17,8 @@ pub struct Launch<'a> {
     pub namespaces: u64,
     /// The cgroup v2 to start in.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// The limits are in that cgroup: without it the child must not start.
+    pub needs_cgroup: bool,
     /// Given the pid of the child, which waits meanwhile: writes the maps of its new user namespace, for one.
     pub prepare: Option<&'a dyn Fn(i32) -> Result<()>>,
     /// The child gets a time namespace that is not ours.
@@ -38,14 +40,21 @@ pub fn launch(
         "nsexec container setup: program of {} operations",
         program.ops().count()
     ));
-    let child = spawn::spawn(&spawn::Spawn {
-        image: image.as_fd(),
-        namespaces: launch.namespaces,
-        cgroup: launch.cgroup,
-        prepare: launch.prepare,
-        share_memory: !launch.own_time,
-        keep_groups: launch.keep_groups,
-    })?;
+    let spawn = |cgroup| {
+        spawn::spawn(&spawn::Spawn {
+            image: image.as_fd(),
+            namespaces: launch.namespaces,
+            cgroup,
+            prepare: launch.prepare,
+            share_memory: !launch.own_time,
+            keep_groups: launch.keep_groups,
+        })
+    };
+    let child = match spawn(launch.cgroup) {
+        // On a hybrid host, a kernel before 5.7, or a profile without clone3, leaves the child in our own.
+        Err(_) if launch.cgroup.is_some() && !launch.needs_cgroup => spawn(None)?,
+        child => child?,
+    };
     log::debug(&format!("child process in init(): pid {}", child.pid));
     Ok(child)
 }
