@@ -4,7 +4,6 @@ use crate::sys::call::{self, Pointers};
 use crate::sys::{Errno, Fd};
 use crate::wire::{Header, Malformed, Message, Slot, Text, call as step, stage};
 use core::ffi::CStr;
-use core::ops::Range;
 
 /// A step that failed, and why.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +37,9 @@ impl<T> Step<T> for crate::sys::Result<T> {
     }
 }
 
+/// How many descriptors are closed together. A process begins with room for 64.
+const DISCARDED: u32 = 32;
+
 /// What the operations share.
 pub struct Machine {
     descriptors: &'static [u8],
@@ -51,8 +53,8 @@ pub struct Machine {
     tree: Option<Fd>,
     /// The directory in which something was made last: what follows is most often made beside it.
     place: Option<(&'static [u8], Fd)>,
-    /// Descriptors with adjoining numbers that are done with: closed together, which is one call for many.
-    discarded: Range<i32>,
+    /// A set of descriptors that are done with: most have adjoining numbers, and one call closes those.
+    discarded: u64,
     /// The standard output of hooks; -1 for ours.
     pub hook_stdout: i32,
     /// The standard error of hooks; -1 for ours.
@@ -81,7 +83,7 @@ impl Machine {
             root: None,
             tree: None,
             place: None,
-            discarded: 0..0,
+            discarded: 0,
             hook_stdout: -1,
             hook_stderr: -1,
             program: None,
@@ -140,20 +142,26 @@ impl Machine {
 
     /// Closes a descriptor that nobody waits for, some time before the user's program is executed.
     pub fn discard(&mut self, fd: Fd) {
-        const MOST: usize = 16;
-        let number = fd.leak();
-        if number != self.discarded.end || self.discarded.len() == MOST {
+        if self.discarded.count_ones() == DISCARDED {
             self.close_discarded();
-            self.discarded = number..number;
         }
-        self.discarded.end = number + 1;
+        match 1u64.checked_shl(fd.raw() as u32) {
+            Some(bit) => {
+                self.discarded |= bit;
+                fd.leak();
+            }
+            None => drop(fd),
+        }
     }
 
     fn close_discarded(&mut self) {
-        if !self.discarded.is_empty() {
-            call::close_range(self.discarded.start, self.discarded.end - 1);
+        while self.discarded != 0 {
+            let first = self.discarded.trailing_zeros();
+            let count = (self.discarded >> first).trailing_ones();
+            call::close_range(first, first + count - 1);
+            // All below are closed.
+            self.discarded &= u64::MAX.checked_shl(first + count).unwrap_or(0);
         }
-        self.discarded = 0..0;
     }
 
     /// Puts a mount into the tree register.

@@ -61,7 +61,7 @@ pub struct Wanted<'a> {
 }
 
 /// A container's cgroup: a directory in each v1 hierarchy, or one on v2.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cgroup {
     unified: bool,
@@ -76,7 +76,7 @@ pub struct Cgroup {
 }
 
 /// The cgroup's directory in one hierarchy.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     /// The v1 controllers of the hierarchy, such as `cpu` and `cpuacct`, or `name=systemd`; none on v2, of a hybrid host
     /// too.

@@ -3,7 +3,7 @@
 use super::{Cgroup, blkio, set, write};
 use crate::error::{Context, Error, Result};
 use crate::oci::{Cpu, Memory, Network, Resources};
-use crate::sys::file::read_text;
+use crate::sys::file::{read_record, read_text};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub fn inherit_cpuset(mountpoint: &Path, path: &Path, new: bool) -> Result<()> {
     };
     let read = |directory: &Path, name: &str| {
         let file = directory.join(name);
-        read_text(&file).with_context(|| format!("open {}", file.display()))
+        read_record(&file).with_context(|| format!("open {}", file.display()))
     };
     for name in ["cpuset.cpus", "cpuset.mems"] {
         if !new && !read(path, name)?.trim().is_empty() {

@@ -9,10 +9,11 @@ use crate::error::{Context, Error, Result};
 use crate::oci::{self, Config, NamespaceType, Status, annotation};
 use crate::program::wire::{Message, Op, stage};
 use crate::program::{self, Facts, Handle, Program, is_new};
-use crate::sys::{close_all, process, socket, spawn};
+use crate::sys::{close_all, file, process, socket, spawn};
 use crate::{check, log};
 use std::cell::RefCell;
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,7 @@ fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
         .config
         .clone()
         .unwrap_or_else(|| options.bundle.join("config.json"));
-    let text = match fs::read(&path) {
+    let text = match file::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && options.bundle.is_dir() => {
             return Err(Error::new(format!(
                 "JSON specification file {} not found",
@@ -83,12 +84,7 @@ fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
 }
 
 /// What the compiler must know, without asking more of the host than whether sources are directories.
-fn facts(config: &Config, options: &Options, bundle: &Path) -> Facts {
-    let root = config
-        .root
-        .as_ref()
-        .map(|root| root.path.as_str())
-        .unwrap_or_default();
+fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: PathBuf) -> Facts {
     let sources = config.mounts.iter().map(|mount| match &mount.source {
         Some(source)
             if mount.options.iter().any(|o| o == "bind" || o == "rbind")
@@ -98,10 +94,9 @@ fn facts(config: &Config, options: &Options, bundle: &Path) -> Facts {
         }
         _ => true,
     });
-    let rootfs = bundle.join(root);
     Facts {
         id: options.id.clone(),
-        rootfs: fs::canonicalize(&rootfs).unwrap_or(rootfs),
+        rootfs,
         source_is_directory: sources.collect(),
         bundle: bundle.to_path_buf(),
         bounding: process::permitted_capabilities(),
@@ -122,6 +117,11 @@ fn facts(config: &Config, options: &Options, bundle: &Path) -> Facts {
     }
 }
 
+fn rootfs(config: &Config, bundle: &Path) -> PathBuf {
+    let root = config.root.as_ref();
+    bundle.join(root.map(|root| root.path.as_str()).unwrap_or_default())
+}
+
 /// The size of our own terminal, when the process's is to be copied to it.
 pub(super) fn window(terminal: bool, leaves: bool) -> (u32, u32) {
     if !terminal || leaves {
@@ -134,7 +134,9 @@ pub(super) fn window(terminal: bool, leaves: bool) -> (u32, u32) {
 pub fn plan(options: &Options) -> Result<String> {
     let (_, config) = load(options)?;
     let bundle = absolute(&options.bundle)?;
-    let mut facts = facts(&config, options, &bundle);
+    let rootfs = rootfs(&config, &bundle);
+    let rootfs = file::canonical_directory(&rootfs).unwrap_or(rootfs);
+    let mut facts = facts(&config, options, &bundle, rootfs);
     let layout = Layout::detect()?;
     let wanted = Wanted {
         id: "ID",
@@ -162,14 +164,15 @@ pub fn plan(options: &Options) -> Result<String> {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
-    fs::canonicalize(path).with_context(|| format!("bundle: open {}", path.display()))
+    file::canonical_directory(path).with_context(|| format!("bundle: open {}", path.display()))
 }
 
 /// What is undone when making the container fails.
 struct Undo {
     directory: PathBuf,
     cgroup: Option<Cgroup>,
-    child: Option<(i32, OwnedFd)>,
+    /// Its pid is ours alone until it is waited for.
+    child: Option<i32>,
     done: bool,
 }
 
@@ -178,9 +181,9 @@ impl Drop for Undo {
         if self.done {
             return;
         }
-        if let Some((pid, pidfd)) = &self.child {
-            let _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
-            let _ = process::wait(*pid);
+        if let Some(pid) = self.child {
+            let _ = process::kill(pid, libc::SIGKILL);
+            let _ = process::wait(pid);
         }
         if let Some(cgroup) = &self.cgroup {
             let _ = cgroup.kill_all();
@@ -205,13 +208,14 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         .is_some_and(|process| process.terminal);
     let leaves = options.detach || options.await_start;
     check_terminal(terminal, leaves, options.console_socket.as_deref())?;
-    let mut facts = facts(&config, options, &bundle);
-    if !facts.rootfs.is_dir() {
-        return Err(Error::new(format!(
+    let rootfs = rootfs(&config, &bundle);
+    let rootfs = file::canonical_directory(&rootfs).map_err(|_| {
+        Error::new(format!(
             "root.path: {} is not a directory",
-            facts.rootfs.display()
-        )));
-    }
+            rootfs.display()
+        ))
+    })?;
+    let mut facts = facts(&config, options, &bundle, rootfs);
 
     let directory = store.claim(&options.id)?;
     let mut undo = Undo {
@@ -220,7 +224,9 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         child: None,
         done: false,
     };
-    fs::write(directory.join("config.json"), &text).context("write config.json")?;
+    file::create(&directory.join(store::CONFIG), 0o644)
+        .and_then(|mut file| file.write_all(&text))
+        .context("write config.json")?;
 
     let linux = &config.linux;
     let layout = Layout::detect()?;
@@ -234,8 +240,9 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     };
     let mut cgroup = Cgroup::plan(&layout, &wanted)?;
     let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup.clone());
+    record.no_new_keyring = options.no_new_keyring;
     // Before anything is made, so that `delete --force` finds it all should we be killed.
-    store.save(&record)?;
+    let file = store.begin(&record)?;
     let optional = options.rootless && linux.cgroups_path.is_none();
     cgroup.make(linux.resources.as_ref(), optional)?;
     undo.cgroup = Some(cgroup.without_unit());
@@ -257,15 +264,15 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
 
     let started = start_stub(&program, &config, &directory, tasks, options, &mut cgroup)?;
     undo.cgroup = Some(cgroup.clone());
+    let whole = record.cgroup == cgroup;
     record.cgroup = cgroup;
-    record.no_new_keyring = options.no_new_keyring;
-    undo.child = Some((
-        started.child.pid,
-        started.child.pidfd.try_clone().context("dup")?,
-    ));
+    undo.child = Some(started.child.pid);
     record.pid = started.child.pid;
     record.start_time = store::stat(record.pid).map_or(0, |(_, start)| start);
-    store.save(&record)?;
+    match whole {
+        true => store::add_process(file, &record)?,
+        false => store.save(&record)?,
+    }
 
     follow(&program, &config, &record, &started, signals)?;
     log::debug("init: closing the pipe to signal completion");

@@ -1,19 +1,25 @@
 //! The state directory: a directory for each container, in which `state.json` says all that later commands
-//! must know, `config.json` is the configuration as it was at create, and `start.sock` is there until `start`.
+//! must know (the record, and in a second line the process, which is not there yet when the record is written), `config.json` is the configuration as it was at create, and `start.sock` is there until `start`.
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Result};
 use crate::oci::{self, Config, Hook, Resources, State, Status};
-use crate::sys;
+use crate::sys::{self, file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// The version of `state.json`. A record of another version is refused, never guessed at.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+const RECORD: &str = "state.json";
+
+/// The configuration as it was when the container was made.
+pub(super) const CONFIG: &str = "config.json";
 
 /// The name of the socket that exists from `create` to `start`.
 pub const START_SOCKET: &str = "start.sock";
@@ -124,7 +130,7 @@ impl Record {
 
 /// The state letter and the start time of a process: fields 3 and 22 of `/proc/PID/stat`, proc_pid_stat(5).
 pub fn stat(pid: i32) -> Option<(char, u64)> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let text = file::read_record(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
     // The second field may hold anything, spaces and parentheses too.
     let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
@@ -175,26 +181,42 @@ impl Store {
         Ok(directory)
     }
 
+    /// Writes the record of a container that is about to be made. Returns the open file: see [`add_process`].
+    pub fn begin(&self, record: &Record) -> Result<File> {
+        let path = self.directory(&record.id).join(RECORD);
+        let write = || {
+            let mut file = file::create(&path, 0o600)?;
+            file.write_all(&line(record)).map(|()| file)
+        };
+        write().with_context(|| format!("open {}", path.display()))
+    }
+
     /// Writes a container's record so that a reader sees the old one or the new one, whole.
     pub fn save(&self, record: &Record) -> Result<()> {
-        let json = serde_json::to_vec(record)
-            .map_err(|error| Error::new(format!("state.json: {error}")))?;
-        let directory = self.directory(&record.id);
-        write_atomically(&directory.join("state.json"), &json, 0o600)
+        let path = self.directory(&record.id).join(RECORD);
+        write_atomically(&path, &line(record), 0o600)
     }
 
     /// A container's record.
     pub fn load(&self, id: &str) -> Result<Record> {
         crate::check::id(id)?;
-        let path = self.directory(id).join("state.json");
-        let text = match fs::read(&path) {
+        let path = self.directory(id).join(RECORD);
+        let missing = || Error::new("container does not exist");
+        let text = match file::read(&path) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
-                return Err(Error::new("container does not exist"));
+                return Err(missing());
             }
             result => result.with_context(|| format!("open {}", path.display()))?,
         };
-        let record: Record = serde_json::from_slice(&text)
+        // A line that has no end yet is being written.
+        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
+        let first = lines.next().filter(|line| line.ends_with(b"\n"));
+        let mut record: Record = serde_json::from_slice(first.ok_or_else(missing)?)
             .map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+        if let Some(process) = lines.next().filter(|line| line.ends_with(b"\n")) {
+            (record.pid, record.start_time) = serde_json::from_slice(process)
+                .map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+        }
         if record.format != FORMAT {
             return Err(Error::new(format!(
                 "{}: format {} is not that of this version of coracle, {FORMAT}",
@@ -207,8 +229,8 @@ impl Store {
 
     /// The configuration as it was when the container was made.
     pub fn config(&self, id: &str) -> Result<Config> {
-        let path = self.directory(id).join("config.json");
-        let text = fs::read(&path).with_context(|| format!("open {}", path.display()))?;
+        let path = self.directory(id).join(CONFIG);
+        let text = file::read(&path).with_context(|| format!("open {}", path.display()))?;
         oci::parse(&text, "config.json")
     }
 
@@ -240,11 +262,25 @@ impl Store {
         };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut ids: Vec<String> = names
-            .filter(|name| self.directory(name).join("state.json").exists())
+            .filter(|name| self.directory(name).join(RECORD).exists())
             .collect();
         ids.sort();
         Ok(ids)
     }
+}
+
+/// The record as a line of text.
+fn line(record: &Record) -> Vec<u8> {
+    let mut line = serde_json::to_vec(record).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// Adds the process to a record that was begun, as a second line, which is there when it is whole.
+pub(super) fn add_process(mut file: File, record: &Record) -> Result<()> {
+    let line = format!("[{},{}]\n", record.pid, record.start_time);
+    file.write_all(line.as_bytes())
+        .with_context(|| format!("write {RECORD}"))
 }
 
 /// Writes a file beside its place and moves it there.
@@ -254,13 +290,7 @@ pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
     name.push(".new");
     let temporary = path.with_file_name(name);
     let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&temporary)?;
-        std::io::Write::write_all(&mut file, contents)?;
+        file::create(&temporary, mode)?.write_all(contents)?;
         fs::rename(&temporary, path)
     };
     write().with_context(|| format!("open {}", path.display()))
@@ -268,6 +298,13 @@ pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
 
 /// A container's directory while it is being made.
 pub(super) fn remove_directory(directory: &Path) -> Result<()> {
+    // What is there of a container that has run. The record goes last: as long as it is there, `delete` finds it.
+    for name in [CONFIG, RECORD] {
+        let _ = file::remove(&directory.join(name));
+    }
+    if fs::remove_dir(directory).is_ok() {
+        return Ok(());
+    }
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("remove {}", directory.display()))

@@ -346,9 +346,7 @@ fn cgroup(
     });
     attach(target, program);
     // Restrictions alone can be put on all of the mounts together, once they are there.
-    let restricted_late = options.set & attribute::RDONLY != 0
-        && options.set & !RESTRICTIONS == 0
-        && options.clear == 0;
+    let restricted_late = options.set & attribute::RDONLY != 0 && options.set & !RESTRICTIONS == 0;
     for hierarchy in &facts.v1_mounts {
         let below = format!("{target}/{}", hierarchy.name);
         if own_namespace {

@@ -2,10 +2,12 @@
 
 use super::{c_path, check};
 use crate::error::Result;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// Opens a directory to work in: O_PATH.
 pub fn open_directory(path: &Path) -> std::io::Result<OwnedFd> {
@@ -17,10 +19,14 @@ pub fn open_directory(path: &Path) -> std::io::Result<OwnedFd> {
 }
 
 fn open(directory: i32, path: &Path, flags: i32) -> std::io::Result<OwnedFd> {
+    open_mode(directory, path, flags, 0)
+}
+
+fn open_mode(directory: i32, path: &Path, flags: i32, mode: u32) -> std::io::Result<OwnedFd> {
     let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
     // SAFETY: the path is a C string that outlives the call.
     // musl's own adds an fcntl(2), for kernels before 2.6.23.
-    let fd = unsafe { libc::syscall(libc::SYS_openat, directory, path.as_ptr(), flags, 0) };
+    let fd = unsafe { libc::syscall(libc::SYS_openat, directory, path.as_ptr(), flags, mode) };
     if fd < 0 {
         return Err(std::io::Error::last_os_error());
     }
@@ -33,28 +39,72 @@ pub fn open_to_write(path: &Path) -> std::io::Result<File> {
     open(libc::AT_FDCWD, path, libc::O_WRONLY | libc::O_CLOEXEC).map(File::from)
 }
 
+/// Makes a file, or empties the one that is there, to write to it.
+pub fn create(path: &Path, mode: u32) -> std::io::Result<File> {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
+    open_mode(libc::AT_FDCWD, path, flags, mode).map(File::from)
+}
+
+/// The contents of a file of any kind.
+pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = open_to_read(path)?;
+    let size = size(&file)?;
+    let mut contents = vec![0; size + 1];
+    let mut length = 0;
+    loop {
+        match file.read(&mut contents[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        // A regular file tells its size; of what does not, the end must be seen.
+        if length == size {
+            break;
+        }
+        if length == contents.len() {
+            contents.resize(length + length.max(READ_BYTES), 0);
+        }
+    }
+    contents.truncate(length);
+    Ok(contents)
+}
+
+/// How much is read at once of what does not tell its size.
+const READ_BYTES: usize = 4096;
+
+fn open_to_read(path: &Path) -> std::io::Result<File> {
+    open(libc::AT_FDCWD, path, libc::O_RDONLY | libc::O_CLOEXEC).map(File::from)
+}
+
+fn size(file: &File) -> std::io::Result<usize> {
+    // SAFETY: all zeroes are a valid structure, which the kernel fills in.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        match libc::fstat(file.as_raw_fd(), &raw mut stat) {
+            0 => Ok(stat.st_size as usize),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    }
+}
+
 /// The text of a file of a kernel's file system, which does not tell its size: in few reads, without asking for it.
 pub fn read_text(path: &Path) -> std::io::Result<String> {
-    read_all(open(
-        libc::AT_FDCWD,
-        path,
-        libc::O_RDONLY | libc::O_CLOEXEC,
-    )?)
+    read_all(open_to_read(path)?)
 }
 
 /// As [`read_text`], for a file in a directory.
 pub fn read_text_at(directory: BorrowedFd<'_>, name: &str) -> std::io::Result<String> {
-    read_all(open(
+    read_all(File::from(open(
         directory.as_raw_fd(),
         Path::new(name),
         libc::O_RDONLY | libc::O_CLOEXEC,
-    )?)
+    )?))
 }
 
-fn read_all(file: OwnedFd) -> std::io::Result<String> {
-    let mut file = File::from(file);
+fn read_all(mut file: File) -> std::io::Result<String> {
     let mut text = Vec::new();
-    let mut buffer = [0; 4096];
+    let mut buffer = [0; READ_BYTES];
     loop {
         match file.read(&mut buffer) {
             Ok(0) => break,
@@ -63,7 +113,51 @@ fn read_all(file: OwnedFd) -> std::io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    String::from_utf8(text).map_err(|_| std::io::ErrorKind::InvalidData.into())
+    into_text(text)
+}
+
+/// The text of a file of a kernel's file system that holds one record of less than a page: the kernel gives it in one
+/// read(2), whole.
+pub fn read_record(path: &Path) -> std::io::Result<String> {
+    let mut buffer = [0; READ_BYTES];
+    let count = open_to_read(path)?.read(&mut buffer)?;
+    into_text(buffer[..count].to_vec())
+}
+
+fn into_text(bytes: Vec<u8>) -> std::io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| std::io::ErrorKind::InvalidData.into())
+}
+
+/// The path of a directory without links, from the root: as realpath(3), which asks for each component.
+pub fn canonical_directory(path: &Path) -> std::io::Result<PathBuf> {
+    let directory = open_directory(path)?;
+    let link = format!("/proc/self/fd/{}\0", directory.as_raw_fd());
+    let mut buffer = [0u8; libc::PATH_MAX as usize];
+    // SAFETY: the path is a C string, and the buffer is as long as it is said to be.
+    let length = unsafe {
+        libc::readlink(
+            link.as_ptr().cast(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+        )
+    };
+    if length < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(OsStr::from_bytes(&buffer[..length as usize]).into())
+}
+
+/// unlink(2); one that is not there is gone.
+pub fn remove(path: &Path) -> std::io::Result<()> {
+    let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
+    // SAFETY: the path is a C string that outlives the call.
+    match unsafe { libc::unlink(path.as_ptr()) } {
+        0 => Ok(()),
+        _ => match std::io::Error::last_os_error() {
+            error if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            error => Err(error),
+        },
+    }
 }
 
 /// mkdir(2) with mode 0755.

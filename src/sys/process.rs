@@ -170,16 +170,16 @@ pub fn set_affinity(mask: &[u8]) -> Result<()> {
     check(unsafe { libc::sched_setaffinity(0, mask.len(), mask.as_ptr().cast()) }).map(drop)
 }
 
-/// The effective user id.
+/// The effective user id, as it was at the start: we never change it.
 pub fn euid() -> u32 {
-    // SAFETY: always succeeds.
-    unsafe { libc::geteuid() }
+    // SAFETY: always succeeds, without asking the kernel, which has told it at exec.
+    unsafe { libc::getauxval(libc::AT_EUID) as u32 }
 }
 
-/// The effective group id.
+/// The effective group id, as it was at the start.
 pub fn egid() -> u32 {
-    // SAFETY: always succeeds.
-    unsafe { libc::getegid() }
+    // SAFETY: as for `euid`.
+    unsafe { libc::getauxval(libc::AT_EGID) as u32 }
 }
 
 /// Makes us the parent of orphans among our descendants: prctl(PR_SET_CHILD_SUBREAPER).

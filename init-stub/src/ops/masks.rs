@@ -42,10 +42,16 @@ pub fn mask(machine: &mut Machine, list: List<'_>) -> Outcome {
                 let cover = empty_directory()?;
                 call::move_mount(cover.raw(), target.raw()).step(step::MOVE_MOUNT)?;
                 empty = Some(cover);
+                machine.discard(target);
                 continue;
             }
         };
         call::move_mount(cover.raw(), target.raw()).step(step::MOVE_MOUNT)?;
+        machine.discard(cover);
+        machine.discard(target);
+    }
+    for cover in [null, empty].into_iter().flatten() {
+        machine.discard(cover);
     }
     Ok(())
 }
@@ -93,6 +99,8 @@ pub fn read_only(machine: &mut Machine, list: List<'_>) -> Outcome {
             .step(step::OPEN_TREE)?;
         call::mount_setattr(tree.raw(), 0, RDONLY, 0, 0).step(step::MOUNT_SETATTR)?;
         call::move_mount(tree.raw(), target.raw()).step(step::MOVE_MOUNT)?;
+        machine.discard(tree);
+        machine.discard(target);
     }
     Ok(())
 }

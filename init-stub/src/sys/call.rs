@@ -701,7 +701,7 @@ pub fn memory_file(parts: &[&[u8]]) -> Result<Fd> {
 }
 
 /// close_range(2): nothing can be done about an error.
-pub fn close_range(first: i32, last: i32) {
+pub fn close_range(first: u32, last: u32) {
     let _ = syscall!(nr::CLOSE_RANGE, first, last, 0);
 }
 

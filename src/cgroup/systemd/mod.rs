@@ -26,7 +26,7 @@ const SUBGROUP: &str = "run.oci.systemd.subgroup";
 const SLICE: &str = ".slice";
 
 /// A container's unit.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unit {
     /// Such as `runc-first.scope`.
     pub name: String,
