@@ -20,14 +20,17 @@ impl Cgroup {
         }
     }
 
-    /// Whether the cgroup is frozen, or is about to be.
+    /// Whether the cgroup itself is frozen, or is about to be: one above it does not count.
     pub fn frozen(&self) -> Result<bool> {
         let Some((directory, name)) = self.freezer() else {
             return Ok(false);
         };
-        let path = directory.join(name);
+        let path = match self.unified {
+            true => directory.join(name),
+            false => directory.join("freezer.self_freezing"),
+        };
         match read_text(&path) {
-            Ok(text) => Ok(matches!(text.trim(), "1" | "FROZEN" | "FREEZING")),
+            Ok(text) => Ok(text.trim() == "1"),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
                 Ok(false)
             }

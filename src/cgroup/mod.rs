@@ -11,8 +11,10 @@ mod devices_v2;
 mod files;
 mod freezer;
 mod layout;
+mod limits;
 mod oom;
 mod owner;
+mod processes;
 mod stats;
 mod sub;
 mod systemd;
@@ -30,8 +32,7 @@ pub use owner::owner;
 use files::{hugepages, named, pids, rdma, set, write};
 
 use crate::error::{Context, Error, Result};
-use crate::log;
-use crate::oci::{DeviceRule, Resources};
+use crate::oci::Resources;
 use crate::program::V1Mount;
 use crate::sys::{file, process};
 use devices::Policy;
@@ -41,7 +42,6 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use systemd::Unit;
 
 /// What the cgroup of a new container is to be.
@@ -270,74 +270,6 @@ impl Cgroup {
         }
     }
 
-    /// Changes limits. When one cannot be set, those that were are set back.
-    pub fn change(&self, change: &Change) -> Result<()> {
-        let result = self.apply(&change.write);
-        if result.is_err()
-            && let Err(error) = self.apply(&change.undo)
-        {
-            log::warn(&format!(
-                "the former limits could not be set again: {error}"
-            ));
-        }
-        result
-    }
-
-    /// Changes the limits to those that are given; what is absent stays. Without device rules, devices stay as they are.
-    fn apply(&self, resources: &Resources) -> Result<()> {
-        let mut rounded;
-        let mut resources = resources;
-        if let Some(unit) = &self.unit {
-            let policy = match resources.devices.is_empty() {
-                true => None,
-                false => Some(Policy::new(&resources.devices)?),
-            };
-            rounded = resources.clone();
-            if self.unified
-                && let (Some(memory), Some(directory)) = (&rounded.memory, self.directories.first())
-            {
-                v2::check_use(&directory.path, memory)?;
-            }
-            unit.set(&mut rounded, policy.as_ref(), self.unified)?;
-            resources = &rounded;
-        }
-        self.limit(resources)?;
-        match resources.devices.is_empty() {
-            true => Ok(()),
-            false => self.restrict_devices(&resources.devices),
-        }
-    }
-
-    fn limit(&self, resources: &Resources) -> Result<()> {
-        match (self.unified, self.directories.first()) {
-            (false, _) => v1::apply(self, resources),
-            (true, Some(directory)) => v2::apply(&directory.path, resources),
-            (true, None) if limits_nothing(resources) => Ok(()),
-            (true, None) => Err(Error::new(
-                "linux.resources: rootless needs no limits + no cgrouppath when no permission is granted for cgroups",
-            )),
-        }
-    }
-
-    fn restrict_devices(&self, rules: &[DeviceRule]) -> Result<()> {
-        let policy = Policy::new(rules)?;
-        let directory = match self.unified {
-            true => self
-                .directories
-                .first()
-                .map(|directory| directory.path.as_path()),
-            false => self.controller("devices"),
-        };
-        match directory {
-            Some(directory) if self.unified => devices_v2::apply(directory, &policy),
-            Some(directory) => devices_v1::apply(directory, &policy),
-            None if rules.is_empty() => Ok(()),
-            None => Err(Error::new(
-                "linux.resources.devices: cannot set devices limit: container could not join or create cgroup",
-            )),
-        }
-    }
-
     /// The directory of the v1 hierarchy that has the controller.
     fn controller(&self, name: &str) -> Option<&Path> {
         let has = |directory: &&Directory| {
@@ -435,51 +367,6 @@ impl Cgroup {
             .collect()
     }
 
-    /// The processes in the cgroup and below it.
-    pub fn procs(&self) -> Result<Vec<i32>> {
-        let mut pids = Vec::new();
-        let directory = self
-            .controller("pids")
-            .or_else(|| self.directories.first().map(|first| first.path.as_path()));
-        if let Some(directory) = directory {
-            tree::collect(directory, &mut pids)?;
-        }
-        pids.sort_unstable();
-        pids.dedup();
-        Ok(pids)
-    }
-
-    /// Sends a signal to every process.
-    pub fn signal_all(&self, signal: i32) -> Result<()> {
-        for pid in self.procs()? {
-            match process::kill(pid, signal) {
-                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
-                result => result.with_context(|| format!("kill {pid}"))?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Kills every process, also those that are made meanwhile.
-    pub fn kill_all(&self) -> Result<()> {
-        if let Some(directory) = self.directories.first().filter(|_| self.unified)
-            && fs::write(directory.path.join("cgroup.kill"), "1").is_ok()
-        {
-            return Ok(());
-        }
-        const ROUNDS: usize = 100;
-        for _ in 0..ROUNDS {
-            if self.procs()?.is_empty() {
-                return Ok(());
-            }
-            self.signal_all(libc::SIGKILL)?;
-            // On v1 a frozen process does not die.
-            let _ = self.thaw();
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
-
     /// Removes the cgroup, with what the container made below it. One that is gone is removed.
     pub fn delete(&self) -> Result<()> {
         if let Some(unit) = &self.unit {
@@ -491,14 +378,4 @@ impl Cgroup {
         }
         Ok(())
     }
-}
-
-/// Whether the resources ask for nothing but devices.
-fn limits_nothing(resources: &Resources) -> bool {
-    let devices = resources.devices.clone();
-    *resources
-        == Resources {
-            devices,
-            ..Resources::default()
-        }
 }

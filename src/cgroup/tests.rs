@@ -2,6 +2,7 @@
 
 use super::*;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 /// A cgroup below this name, and a process that sleeps in it; removed at the end.
 struct Try {
@@ -193,6 +194,25 @@ fn processes_freeze_thaw_and_die() {
     it.cgroup.kill_all().unwrap();
     reaper.join().unwrap();
     assert!(it.cgroup.procs().unwrap().is_empty());
+}
+
+#[test]
+fn a_frozen_cgroup_above_is_another_matter() {
+    let Some(mut it) = Try::new("above") else {
+        return;
+    };
+    it.cgroup.make(None, false).unwrap();
+    let above = it.cgroup.clone();
+    for directory in &mut it.cgroup.directories {
+        directory.path.push("below");
+    }
+    it.cgroup.make(None, false).unwrap();
+    above.freeze().unwrap();
+    let frozen = it.cgroup.frozen();
+    above.thaw().unwrap();
+    it.cgroup.delete().unwrap();
+    it.cgroup = above;
+    assert!(!frozen.unwrap());
 }
 
 #[test]

@@ -63,8 +63,14 @@ pub fn must_be_empty(path: &Path) -> Result<()> {
 
 /// Adds the processes of a cgroup and of those below it. One that is gone has none.
 pub fn collect(directory: &Path, pids: &mut Vec<i32>) -> Result<()> {
-    let path = directory.join("cgroup.procs");
-    match file::read_text(&path) {
+    let mut path = directory.join("cgroup.procs");
+    let mut text = file::read_text(&path);
+    // A threaded cgroup has no processes of its own.
+    if matches!(&text, Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP)) {
+        path = directory.join("cgroup.threads");
+        text = file::read_text(&path);
+    }
+    match text {
         Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok())),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
             return Ok(());
@@ -82,7 +88,7 @@ pub fn collect(directory: &Path, pids: &mut Vec<i32>) -> Result<()> {
 /// rmdir(2), depth first where there is something below. A cgroup stays busy for a moment after its last process
 /// has ended.
 pub fn remove(path: &Path) -> std::io::Result<()> {
-    const ROUNDS: u32 = 8;
+    const ROUNDS: u32 = 11;
     let mut wait = Duration::from_micros(500);
     for round in 0.. {
         match fs::remove_dir(path) {

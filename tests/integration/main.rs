@@ -22,6 +22,7 @@ mod kernel;
 mod lifecycle;
 mod namespaces;
 mod notify;
+mod paused;
 mod running;
 mod seccomp;
 mod security;

@@ -1,0 +1,87 @@
+//! Setting a cgroup's limits, and changing them.
+
+use super::devices::Policy;
+use super::{Cgroup, Change, devices_v1, devices_v2, v1, v2};
+use crate::error::{Error, Result};
+use crate::log;
+use crate::oci::{DeviceRule, Resources};
+
+impl Cgroup {
+    /// Changes limits. When one cannot be set, those that were are set back.
+    pub fn change(&self, change: &Change) -> Result<()> {
+        let result = self.apply(&change.write);
+        if result.is_err()
+            && let Err(error) = self.apply(&change.undo)
+        {
+            log::warn(&format!(
+                "the former limits could not be set again: {error}"
+            ));
+        }
+        result
+    }
+
+    /// Changes the limits to those that are given; what is absent stays. Without device rules, devices stay as they are.
+    pub(super) fn apply(&self, resources: &Resources) -> Result<()> {
+        let mut rounded;
+        let mut resources = resources;
+        if let Some(unit) = &self.unit {
+            let policy = match resources.devices.is_empty() {
+                true => None,
+                false => Some(Policy::new(&resources.devices)?),
+            };
+            rounded = resources.clone();
+            if self.unified
+                && let (Some(memory), Some(directory)) = (&rounded.memory, self.directories.first())
+            {
+                v2::check_use(&directory.path, memory)?;
+            }
+            unit.set(&mut rounded, policy.as_ref(), self.unified)?;
+            resources = &rounded;
+        }
+        self.limit(resources)?;
+        match resources.devices.is_empty() {
+            true => Ok(()),
+            false => self.restrict_devices(&resources.devices),
+        }
+    }
+
+    pub(super) fn limit(&self, resources: &Resources) -> Result<()> {
+        match (self.unified, self.directories.first()) {
+            (false, _) => v1::apply(self, resources),
+            (true, Some(directory)) => v2::apply(&directory.path, resources),
+            (true, None) if limits_nothing(resources) => Ok(()),
+            (true, None) => Err(Error::new(
+                "linux.resources: rootless needs no limits + no cgrouppath when no permission is granted for cgroups",
+            )),
+        }
+    }
+
+    pub(super) fn restrict_devices(&self, rules: &[DeviceRule]) -> Result<()> {
+        let policy = Policy::new(rules)?;
+        let directory = match self.unified {
+            true => self
+                .directories
+                .first()
+                .map(|directory| directory.path.as_path()),
+            false => self.controller("devices"),
+        };
+        match directory {
+            Some(directory) if self.unified => devices_v2::apply(directory, &policy),
+            Some(directory) => devices_v1::apply(directory, &policy),
+            None if rules.is_empty() => Ok(()),
+            None => Err(Error::new(
+                "linux.resources.devices: cannot set devices limit: container could not join or create cgroup",
+            )),
+        }
+    }
+}
+
+/// Whether the resources ask for nothing but devices.
+fn limits_nothing(resources: &Resources) -> bool {
+    let devices = resources.devices.clone();
+    *resources
+        == Resources {
+            devices,
+            ..Resources::default()
+        }
+}
