@@ -1,5 +1,6 @@
 //! Disk limits: v1's blkio and v2's io.
 
+use super::files::asked;
 use super::{named, set, write};
 use crate::error::{Error, Result};
 use crate::oci::{BlockIo, ThrottleDevice, WeightDevice};
@@ -8,7 +9,12 @@ use std::path::Path;
 
 /// Whether nothing is asked for.
 pub fn is_empty(limits: &BlockIo) -> bool {
-    *limits == BlockIo::default()
+    asked(limits.weight).is_none()
+        && asked(limits.leaf_weight).is_none()
+        && limits.weight_device.is_empty()
+        && throttles(limits)
+            .iter()
+            .all(|(.., devices)| devices.is_empty())
 }
 
 /// The four kinds of throttles: field, v1's file, and v2's key in `io.max`.
@@ -113,10 +119,6 @@ pub fn v2(directory: &Path, limits: &BlockIo) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn asked(weight: Option<u16>) -> Option<u16> {
-    weight.filter(|weight| *weight != 0)
 }
 
 fn line(device: &WeightDevice, weight: u16) -> String {

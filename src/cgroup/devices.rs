@@ -165,7 +165,34 @@ impl Policy {
 }
 
 impl Exception {
-    fn same(&self, other: &Exception) -> bool {
+    /// From a line as [`Exception::fmt`] writes it; none for all devices.
+    pub fn parse(line: &str) -> Option<Exception> {
+        let mut words = line.split(' ');
+        let block = match words.next()? {
+            "b" => true,
+            "c" => false,
+            _ => return None,
+        };
+        let (major, minor) = words.next()?.split_once(':')?;
+        let number = |text: &str| match text {
+            "*" => Some(None),
+            text => text.parse().ok().map(Some),
+        };
+        let letter = |letter| match letter {
+            'r' => READ,
+            'w' => WRITE,
+            _ => MKNOD,
+        };
+        Some(Exception {
+            block,
+            major: number(major)?,
+            minor: number(minor)?,
+            access: words.next()?.chars().map(letter).fold(0, |a, b| a | b),
+        })
+    }
+
+    /// Whether it is on the same devices.
+    pub fn same(&self, other: &Exception) -> bool {
         (self.block, self.major, self.minor) == (other.block, other.major, other.minor)
     }
 

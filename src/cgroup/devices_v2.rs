@@ -95,23 +95,40 @@ fn block(program: &mut Vec<Instruction>, exception: &Exception, allow: bool) {
     program.extend(tests);
 }
 
-/// Attaches the policy's program to the cgroup, in place of those that are there.
-pub fn apply(directory: &Path, policy: &Policy) -> Result<()> {
-    let what = || format!("linux.resources.devices: {}", directory.display());
-    let cgroup = File::open(directory).with_context(|| format!("{}: open", what()))?;
-    let old = bpf::attached_device_programs(cgroup.as_fd())
-        .with_context(|| format!("{}: bpf(BPF_PROG_QUERY)", what()))?;
-    if policy.allow && policy.exceptions.is_empty() && old.is_empty() {
+/// Attaches the policy's program to the cgroup, in place of those that are there. A `new` one has none.
+pub fn apply(directory: &Path, policy: &Policy, new: bool) -> Result<()> {
+    let everything = policy.allow && policy.exceptions.is_empty();
+    if new && everything {
         return Ok(());
     }
-    let program = bpf::load_device_program(&compile(policy))
-        .with_context(|| format!("{}: bpf(BPF_PROG_LOAD)", what()))?;
-    // Both hold for a moment: never is more allowed than by one of them.
-    bpf::attach_device_program(cgroup.as_fd(), program.as_fd())
-        .with_context(|| format!("{}: bpf(BPF_PROG_ATTACH)", what()))?;
+    let what = |call: &str| {
+        let directory = directory.display();
+        format!("linux.resources.devices: {directory}: {call}")
+    };
+    let cgroup = File::open(directory).with_context(|| what("open"))?;
+    let cgroup = cgroup.as_fd();
+    let old = match new {
+        true => Vec::new(),
+        false => {
+            bpf::attached_device_programs(cgroup).with_context(|| what("bpf(BPF_PROG_QUERY)"))?
+        }
+    };
+    if old.is_empty() && everything {
+        return Ok(());
+    }
+    let program =
+        bpf::load_device_program(&compile(policy)).with_context(|| what("bpf(BPF_PROG_LOAD)"))?;
+    if let [old] = &old[..]
+        && bpf::replace_device_program(cgroup, program.as_fd(), old.as_fd()).is_ok()
+    {
+        return Ok(());
+    }
+    // All hold for a moment: never is more allowed than by one of them.
+    bpf::attach_device_program(cgroup, program.as_fd())
+        .with_context(|| what("bpf(BPF_PROG_ATTACH)"))?;
     for old in old {
-        bpf::detach_device_program(cgroup.as_fd(), old.as_fd())
-            .with_context(|| format!("{}: bpf(BPF_PROG_DETACH)", what()))?;
+        bpf::detach_device_program(cgroup, old.as_fd())
+            .with_context(|| what("bpf(BPF_PROG_DETACH)"))?;
     }
     Ok(())
 }

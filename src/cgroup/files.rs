@@ -29,6 +29,11 @@ pub fn set(directory: &Path, field: &str, name: &str, value: impl ToString) -> R
     named(result, directory, field, name)
 }
 
+/// A limit that is asked for: 0 is unset.
+pub fn asked<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
+    value.filter(|value| *value != T::default())
+}
+
 /// The value of `pids.max`. As runc has it, 0 is 1: the one process that there is cannot make others.
 pub fn pids(limit: i64) -> String {
     match limit {

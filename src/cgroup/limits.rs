@@ -41,7 +41,7 @@ impl Cgroup {
         self.limit(resources)?;
         match resources.devices.is_empty() {
             true => Ok(()),
-            false => self.restrict_devices(&resources.devices),
+            false => self.restrict_devices(&resources.devices, false),
         }
     }
 
@@ -56,7 +56,7 @@ impl Cgroup {
         }
     }
 
-    pub(super) fn restrict_devices(&self, rules: &[DeviceRule]) -> Result<()> {
+    pub(super) fn restrict_devices(&self, rules: &[DeviceRule], new: bool) -> Result<()> {
         let policy = Policy::new(rules)?;
         let directory = match self.unified {
             true => self
@@ -66,8 +66,8 @@ impl Cgroup {
             false => self.controller("devices"),
         };
         match directory {
-            Some(directory) if self.unified => devices_v2::apply(directory, &policy),
-            Some(directory) => devices_v1::apply(directory, &policy),
+            Some(directory) if self.unified => devices_v2::apply(directory, &policy, new),
+            Some(directory) => devices_v1::apply(directory, &policy, new),
             None if rules.is_empty() => Ok(()),
             None => Err(Error::new(
                 "linux.resources.devices: cannot set devices limit: container could not join or create cgroup",

@@ -38,7 +38,6 @@ use crate::sys::{file, process};
 use devices::Policy;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -141,25 +140,34 @@ impl Cgroup {
 
     /// Makes the cgroup and sets its limits. One that is there already must have no processes and not be frozen. With
     /// `optional`, what may not be made is done without, unless a limit needs it. On an error, what was made is removed.
-    /// With systemd, only those v1 directories are made that it may not know of.
-    pub fn make(&mut self, resources: Option<&Resources>, optional: bool) -> Result<()> {
-        if self.unified && self.unit.is_some() {
-            return Ok(());
-        }
+    /// With systemd, only those v1 directories are made that it may not know of. The result is for [`Cgroup::undo`].
+    pub fn make(&mut self, resources: Option<&Resources>, optional: bool) -> Result<Vec<PathBuf>> {
         let mut made = Vec::new();
-        let mut result = self.make_directories(optional, &mut made);
-        if result.is_ok() && self.unit.is_none() {
-            result = self.set_up(resources, optional);
+        if self.unified && self.unit.is_some() {
+            return Ok(made);
         }
-        if result.is_err() {
-            for path in made.iter().rev() {
-                let _ = fs::remove_dir(path);
+        let mut result = self.make_directories(resources, optional, &mut made);
+        if let Ok(new) = result
+            && self.unit.is_none()
+        {
+            result = self.set_up(resources, optional, new).map(|()| new);
+        }
+        match result {
+            Ok(_) => Ok(made),
+            Err(error) => {
+                tree::take_back(&made);
+                Err(error)
             }
         }
-        result
     }
 
-    fn make_directories(&mut self, optional: bool, made: &mut Vec<PathBuf>) -> Result<()> {
+    /// Whether no directory was there before.
+    fn make_directories(
+        &mut self,
+        resources: Option<&Resources>,
+        optional: bool,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<bool> {
         let denied = |error: &std::io::Error| {
             matches!(
                 error.kind(),
@@ -174,10 +182,14 @@ impl Cgroup {
                 self.directories.push(directory);
                 continue;
             }
-            match tree::make(&directory.mountpoint, path, self.unified, made) {
+            let made_all = tree::make(&directory.mountpoint, path, self.unified, made);
+            let whole = match made_all {
                 Err(error) if optional && denied(&error) => continue,
                 result => result
                     .with_context(|| format!("linux.cgroupsPath: mkdir {}", path.display()))?,
+            };
+            if !whole {
+                v2::must_host(path, resources)?;
             }
             let new = made.last() == Some(path);
             if !new {
@@ -189,7 +201,8 @@ impl Cgroup {
                 .iter()
                 .any(|controller| controller == "cpuset")
             {
-                v1::inherit_cpuset(&directory.mountpoint, path, new)?;
+                let cpu = resources.and_then(|resources| resources.cpu.as_ref());
+                v1::fill_cpuset(&directory.mountpoint, path, new, cpu)?;
             }
             self.directories.push(directory);
         }
@@ -198,7 +211,7 @@ impl Cgroup {
                 "linux.cgroupsPath: container's cgroup unexpectedly frozen",
             ));
         }
-        Ok(())
+        Ok(!found)
     }
 
     /// Whether it is a hierarchy of v1, or of a hybrid host, in which systemd keeps its own processes.
@@ -219,7 +232,7 @@ impl Cgroup {
         unit.start(pid, &mut resources, &policy, self.unified)?;
         let result = self
             .settle(pid, &unit)
-            .and_then(|()| self.set_up(Some(&resources), optional));
+            .and_then(|()| self.set_up(Some(&resources), optional, false));
         if result.is_err() {
             // It would not heed the signal with which systemd stops a unit.
             let _ = process::kill(pid, libc::SIGKILL);
@@ -254,8 +267,8 @@ impl Cgroup {
         Ok(())
     }
 
-    /// The limits of a new cgroup. Devices are restricted even where the configuration has no rules.
-    fn set_up(&self, resources: Option<&Resources>, optional: bool) -> Result<()> {
+    /// The first limits. Devices are restricted even where the configuration has no rules.
+    fn set_up(&self, resources: Option<&Resources>, optional: bool, new: bool) -> Result<()> {
         if let (Some(owner), Some(path)) = (self.owner, self.processes()) {
             owner::give(&path, owner)?;
         }
@@ -263,7 +276,7 @@ impl Cgroup {
             self.limit(resources)?;
         }
         let rules = resources.map_or(&[][..], |resources| &resources.devices);
-        match self.restrict_devices(rules) {
+        match self.restrict_devices(rules, new) {
             // What an unprivileged user cannot restrict, the kernel does not give to it either.
             Err(_) if optional => Ok(()),
             result => result,
@@ -365,6 +378,21 @@ impl Cgroup {
             .filter(v1)
             .filter_map(mount)
             .collect()
+    }
+
+    /// Removes what [`Cgroup::make`] made, with what is below it, and the unit: what was there before stays.
+    pub fn undo(&self, made: &[PathBuf]) -> Result<()> {
+        if let Some(unit) = &self.unit {
+            unit.stop()?;
+        }
+        for directory in &self.directories {
+            if made.contains(&directory.path) {
+                tree::remove(&directory.path)
+                    .with_context(|| format!("rmdir {}", directory.path.display()))?;
+            }
+        }
+        tree::take_back(made);
+        Ok(())
     }
 
     /// Removes the cgroup, with what the container made below it. One that is gone is removed.

@@ -1,6 +1,7 @@
 //! Cgroups on the machine's own kernel, as root. Each has its own name and is removed.
 
 use super::*;
+use std::fs;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -149,6 +150,50 @@ fn nothing_is_left_of_a_failure() {
 }
 
 #[test]
+fn what_engines_write_for_none_needs_no_controllers() {
+    let nothing = Cgroup {
+        unified: false,
+        directories: Vec::new(),
+        unit: None,
+        owner: None,
+    };
+    let sent = r#"{"memory": {"limit": 0, "swap": 0, "reservation": 0, "disableOOMKiller": false},
+                   "cpu": {"shares": 0, "quota": 0, "period": 0, "cpus": "", "mems": ""},
+                   "pids": {}, "blockIO": {"weight": 0}, "network": {}}"#;
+    nothing.apply(&resources(sent)).unwrap();
+    let limited = nothing.apply(&resources(r#"{"memory": {"limit": 5}}"#));
+    let text = "cannot set memory limit: container could not join or create cgroup";
+    assert!(limited.unwrap_err().to_string().contains(text));
+}
+
+#[test]
+fn undoing_keeps_what_was_there() {
+    let Some(mut it) = Try::new("undo") else {
+        return;
+    };
+    let mut below = it.cgroup.clone();
+    for directory in &mut below.directories {
+        directory.path.push("a/b");
+    }
+    let made = it.cgroup.make(None, false).unwrap();
+    let twice = it.cgroup.make(None, false).unwrap();
+    assert!(twice.is_empty());
+    let deeper = below.make(None, false).unwrap();
+    fs::create_dir(below.directories[0].path.join("inside")).unwrap();
+    below.undo(&deeper).unwrap();
+    it.cgroup.undo(&twice).unwrap();
+    assert!(it.exists());
+    assert!(
+        it.cgroup
+            .directories
+            .iter()
+            .all(|d| !d.path.join("a").exists())
+    );
+    it.cgroup.undo(&made).unwrap();
+    assert!(!it.exists());
+}
+
+#[test]
 fn without_rules_devices_are_restricted() {
     let Some(mut it) = Try::new("devices") else {
         return;
@@ -271,7 +316,7 @@ fn device_programs_hold_and_are_replaced() {
         vec![rule("+a"), rule("-c 1:11 r")],
         vec![rule("+a")],
     ] {
-        let applied = devices_v2::apply(&path, &Policy::new(&rules).unwrap());
+        let applied = devices_v2::apply(&path, &Policy::new(&rules).unwrap(), false);
         results.push((applied.is_ok(), reads("/dev/zero"), reads("/dev/kmsg")));
     }
     tree::remove(&path).unwrap();

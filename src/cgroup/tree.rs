@@ -8,33 +8,59 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Makes a cgroup's directory, and its parents as far as they are missing; on v2 with every controller that the
-/// parents have. What it makes is added to `made`.
+/// Makes a cgroup's directory, and its parents as far as they are missing. What it makes is added to `made`. On v2 it
+/// sees to it that all parents pass their controllers on; the result is false where not all that the hierarchy has get
+/// there.
 pub fn make(
     mountpoint: &Path,
     path: &Path,
     unified: bool,
     made: &mut Vec<PathBuf>,
-) -> std::io::Result<()> {
-    if unified {
-        let below = path.strip_prefix(mountpoint).unwrap_or(path);
-        let mut at = mountpoint.to_path_buf();
-        for component in below.components() {
-            v2::enable_controllers(&at);
-            at.push(component);
-            make_one(&at, made)?;
+) -> std::io::Result<bool> {
+    // A container that fails beside this one may take back a parent that it has made.
+    const TRIES: u32 = 3;
+    let mut tries = 1;
+    loop {
+        let result = match unified {
+            true => make_v2(mountpoint, path, made),
+            false => make_v1(mountpoint, path, made).map(|()| true),
+        };
+        match result {
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < TRIES => tries += 1,
+            result => return result,
         }
-        return Ok(());
     }
+}
+
+fn make_v1(mountpoint: &Path, path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<()> {
     match (make_one(path, made), path.parent()) {
         (Err(error), Some(parent))
             if error.kind() == ErrorKind::NotFound && parent.starts_with(mountpoint) =>
         {
-            make(mountpoint, parent, unified, made)?;
+            make_v1(mountpoint, parent, made)?;
             make_one(path, made)
         }
         (result, _) => result,
     }
+}
+
+fn make_v2(mountpoint: &Path, path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<bool> {
+    let controllers = |path: &Path| file::read_text(&path.join("cgroup.controllers"));
+    let whole = || Ok(controllers(path)? == controllers(mountpoint)?);
+    // For all but the first container below its parent, that is all.
+    match make_one(path, made) {
+        Ok(()) if whole()? => return Ok(true),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let below = path.strip_prefix(mountpoint).unwrap_or(path);
+    let mut at = mountpoint.to_path_buf();
+    for component in below.components() {
+        v2::enable_controllers(&at);
+        at.push(component);
+        make_one(&at, made)?;
+    }
+    whole()
 }
 
 fn make_one(path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -45,6 +71,13 @@ fn make_one(path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         result => result,
+    }
+}
+
+/// Removes what was made, but what others have come to use.
+pub fn take_back(made: &[PathBuf]) {
+    for path in made.iter().rev() {
+        let _ = fs::remove_dir(path);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Limits in the files of cgroup v1.
 
+use super::files::asked;
 use super::{Cgroup, blkio, set, write};
 use crate::error::{Context, Error, Result};
 use crate::oci::{Cpu, Memory, Network, Resources};
@@ -7,9 +8,12 @@ use crate::sys::file::{read_record, read_text};
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// A new cpuset is empty, and takes no process until it has the parent's CPUs and memory nodes. Of one that is known to
-/// be `new`, the files need not be read.
-pub fn inherit_cpuset(mountpoint: &Path, path: &Path, new: bool) -> Result<()> {
+const CPUSET: [(&str, &str); 2] = [("cpu.cpus", "cpuset.cpus"), ("cpu.mems", "cpuset.mems")];
+
+/// A new cpuset is empty, and takes no process until it has CPUs and memory nodes: those that are asked for, or else the
+/// parent's, which may be too many where a cpuset beside it has some for itself. Of one that is known to be `new`, the
+/// files need not be read.
+pub fn fill_cpuset(mountpoint: &Path, path: &Path, new: bool, asked: Option<&Cpu>) -> Result<()> {
     let Some(parent) = path.parent().filter(|_| path != mountpoint) else {
         return Ok(());
     };
@@ -17,13 +21,18 @@ pub fn inherit_cpuset(mountpoint: &Path, path: &Path, new: bool) -> Result<()> {
         let file = directory.join(name);
         read_record(&file).with_context(|| format!("open {}", file.display()))
     };
-    for name in ["cpuset.cpus", "cpuset.mems"] {
+    let asked = asked.map_or([None, None], |cpu| [cpu.cpus.as_ref(), cpu.mems.as_ref()]);
+    for ((field, name), asked) in CPUSET.iter().zip(asked) {
+        if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
+            set(path, field, name, asked)?;
+            continue;
+        }
         if !new && !read(path, name)?.trim().is_empty() {
             continue;
         }
         let mut value = read(parent, name)?;
         if value.trim().is_empty() {
-            inherit_cpuset(mountpoint, parent, false)?;
+            fill_cpuset(mountpoint, parent, false, None)?;
             value = read(parent, name)?;
         }
         write(path, name, value.trim())
@@ -46,10 +55,20 @@ pub fn apply(cgroup: &Cgroup, resources: &Resources) -> Result<()> {
             "linux.resources.unified: invalid configuration: cannot use unified on cgroup v1",
         ));
     }
-    if let Some(limits) = &resources.memory
-        && *limits != Memory::default()
-    {
-        memory(need("memory", "memory")?, limits)?;
+    // What engines write for "none" needs no controller.
+    if let Some(limits) = &resources.memory {
+        let limits = Memory {
+            limit: asked(limits.limit),
+            reservation: asked(limits.reservation),
+            swap: asked(limits.swap),
+            disable_oom_killer: asked(limits.disable_oom_killer),
+            // −1, as older engines write "the default".
+            swappiness: limits.swappiness.filter(|value| *value != u64::MAX),
+            ..Memory::default()
+        };
+        if limits != Memory::default() {
+            memory(need("memory", "memory")?, &limits)?;
+        }
     }
     if let Some(limits) = &resources.cpu {
         cpu(&need, limits)?;
@@ -85,17 +104,16 @@ pub fn apply(cgroup: &Cgroup, resources: &Resources) -> Result<()> {
 
 fn memory(directory: &Path, limits: &Memory) -> Result<()> {
     memory_and_swap(directory, limits)?;
-    if let Some(value) = limits.reservation.filter(|value| *value != 0) {
+    if let Some(value) = limits.reservation {
         let file = "memory.soft_limit_in_bytes";
         set(directory, "memory.reservation", file, value)?;
     }
-    if limits.disable_oom_killer == Some(true) {
+    if limits.disable_oom_killer.is_some() {
         let file = "memory.oom_control";
         set(directory, "memory.disableOOMKiller", file, 1)?;
     }
     match limits.swappiness {
-        // −1, as older engines write "the default".
-        None | Some(u64::MAX) => Ok(()),
+        None => Ok(()),
         Some(value @ 0..=100) => set(directory, "memory.swappiness", "memory.swappiness", value),
         Some(value) => Err(Error::new(format!(
             "linux.resources.memory.swappiness: invalid memory swappiness value: {value} (valid range is 0-100)"
@@ -109,8 +127,7 @@ fn memory_and_swap(directory: &Path, limits: &Memory) -> Result<()> {
         let file = "memory.memsw.limit_in_bytes";
         set(directory, "memory.swap", file, value)
     };
-    let asked = |value: Option<i64>| value.filter(|value| *value != 0);
-    match (asked(limits.limit), asked(limits.swap)) {
+    match (limits.limit, limits.swap) {
         (Some(memory), Some(-1)) => {
             swap(-1)?;
             limit(directory, memory)
@@ -159,17 +176,19 @@ fn limit(directory: &Path, value: i64) -> Result<()> {
 
 fn cpu<'a>(need: &impl Fn(&str, &str) -> Result<&'a Path>, limits: &Cpu) -> Result<()> {
     let time = Cpu {
-        cpus: None,
-        mems: None,
-        ..limits.clone()
+        shares: asked(limits.shares),
+        quota: asked(limits.quota),
+        period: asked(limits.period),
+        realtime_runtime: asked(limits.realtime_runtime),
+        realtime_period: asked(limits.realtime_period),
+        burst: limits.burst,
+        idle: limits.idle,
+        ..Cpu::default()
     };
     if time != Cpu::default() {
-        cpu_time(need("cpu", "cpu")?, limits)?;
+        cpu_time(need("cpu", "cpu")?, &time)?;
     }
-    for (field, name, value) in [
-        ("cpu.cpus", "cpuset.cpus", &limits.cpus),
-        ("cpu.mems", "cpuset.mems", &limits.mems),
-    ] {
+    for ((field, name), value) in CPUSET.into_iter().zip([&limits.cpus, &limits.mems]) {
         if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
             set(need("cpuset", field)?, field, name, value)?;
         }
@@ -185,9 +204,9 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
     pair(
         directory,
         ("cpu.realtimePeriod", "cpu.rt_period_us"),
-        limits.realtime_period.filter(|value| *value != 0),
+        limits.realtime_period,
         ("cpu.realtimeRuntime", "cpu.rt_runtime_us"),
-        limits.realtime_runtime.filter(|value| *value != 0),
+        limits.realtime_runtime,
     )?;
     // An idle cgroup takes no shares: what ends that goes before them, and what begins it behind.
     let idle = |wanted: bool| match limits.idle.filter(|idle| (*idle == 1) == wanted) {
@@ -195,7 +214,7 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
         None => Ok(()),
     };
     idle(false)?;
-    if let Some(shares) = limits.shares.filter(|value| *value != 0) {
+    if let Some(shares) = limits.shares {
         let (most, least) = (SHARES.end(), SHARES.start());
         let wrong = match shares {
             _ if shares > *most => Some(format!("the maximum allowed cpu-shares is {most}")),
@@ -208,7 +227,7 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
         set(directory, "cpu.shares", "cpu.shares", shares)?;
     }
     idle(true)?;
-    let quota = limits.quota.filter(|value| *value != 0);
+    let quota = limits.quota;
     // A burst above the quota that is there must wait for the new one.
     let burst = limits.burst.map(|burst| burst.to_string());
     let mut late = None;
@@ -225,7 +244,7 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
     pair(
         directory,
         ("cpu.period", "cpu.cfs_period_us"),
-        limits.period.filter(|value| *value != 0),
+        limits.period,
         ("cpu.quota", "cpu.cfs_quota_us"),
         quota,
     )?;
@@ -263,7 +282,7 @@ fn pair(
 }
 
 fn network<'a>(need: &impl Fn(&str, &str) -> Result<&'a Path>, marks: &Network) -> Result<()> {
-    if let Some(class) = marks.class_id.filter(|class| *class != 0) {
+    if let Some(class) = asked(marks.class_id) {
         let field = "network.classID";
         set(need("net_cls", field)?, field, "net_cls.classid", class)?;
     }
@@ -273,4 +292,33 @@ fn network<'a>(need: &impl Fn(&str, &str) -> Result<&'a Path>, marks: &Network) 
         set(need("net_prio", field)?, field, "net_prio.ifpriomap", line)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn cpus_that_are_asked_for_come_first() {
+        let root = std::env::temp_dir().join(format!("coracle-unit-cpuset-{}", std::process::id()));
+        let child = root.join("child");
+        fs::create_dir_all(&child).unwrap();
+        for (directory, text) in [(&root, "0-3"), (&child, "")] {
+            for name in ["cpuset.cpus", "cpuset.mems"] {
+                fs::write(directory.join(name), text).unwrap();
+            }
+        }
+        let asked = Cpu {
+            cpus: Some("1".into()),
+            mems: Some(String::new()),
+            ..Cpu::default()
+        };
+        let result = fill_cpuset(&root, &child, true, Some(&asked));
+        let read = |name: &str| fs::read_to_string(child.join(name)).unwrap();
+        let values = (read("cpuset.cpus"), read("cpuset.mems"));
+        fs::remove_dir_all(&root).unwrap();
+        result.unwrap();
+        assert_eq!(values, ("1".into(), "0-3".into()));
+    }
 }

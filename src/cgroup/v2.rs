@@ -1,8 +1,10 @@
 //! Limits in the files of cgroup v2.
 
+use super::files::asked;
 use super::{blkio, named, set, write};
-use crate::error::{Error, Result};
-use crate::oci::{Cpu, Memory, Resources};
+use crate::error::{Context, Error, Result};
+use crate::log;
+use crate::oci::{Cpu, Memory, Network, Resources};
 use crate::sys::file::read_text;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -24,6 +26,48 @@ pub fn enable_controllers(path: &Path) {
     }
 }
 
+/// Sees that a cgroup that lacks controllers can have processes. Where its parent has some itself, it can as a threaded
+/// one, to which nothing but CPU time and the number of processes can be limited: cgroups(7), "Thread mode".
+pub fn must_host(path: &Path, resources: Option<&Resources>) -> Result<()> {
+    let kind = read_text(&path.join("cgroup.type")).unwrap_or_default();
+    let kind = kind.trim();
+    let invalid = kind == "domain invalid";
+    if !invalid && !kind.ends_with("threaded") {
+        return Ok(());
+    }
+    if resources.is_some_and(needs_domain) {
+        let state = match invalid {
+            true => "an invalid state: its parent has processes, or is threaded",
+            false => kind,
+        };
+        return Err(Error::new(format!(
+            "linux.cgroupsPath: cannot enter cgroupv2 {:?} with domain controllers -- it is in {state}{}",
+            path.display(),
+            if invalid { "" } else { " mode" }
+        )));
+    }
+    match invalid {
+        true => set_type(path),
+        false => Ok(()),
+    }
+}
+
+fn needs_domain(resources: &Resources) -> bool {
+    let memory = resources.memory.unwrap_or_default();
+    let memory = [memory.limit, memory.reservation, memory.swap];
+    memory.into_iter().any(|limit| asked(limit).is_some())
+        || resources
+            .block_io
+            .as_ref()
+            .is_some_and(|limits| !blkio::is_empty(limits))
+        || !resources.hugepage_limits.is_empty()
+}
+
+fn set_type(path: &Path) -> Result<()> {
+    let name = "cgroup.type";
+    write(path, name, "threaded").with_context(|| format!("write {}", path.join(name).display()))
+}
+
 /// Sets all limits but the devices.
 pub fn apply(path: &Path, resources: &Resources) -> Result<()> {
     if let Some(limit) = resources.pids.and_then(|pids| pids.limit) {
@@ -40,10 +84,53 @@ pub fn apply(path: &Path, resources: &Resources) -> Result<()> {
     }
     super::hugepages(path, &resources.hugepage_limits, "max")?;
     super::rdma(path, &resources.rdma)?;
+    warn_of_v1(resources);
     for (name, value) in &resources.unified {
         unified(path, name, value)?;
     }
     Ok(())
+}
+
+/// What only v1 has is done without, as engines expect, but not silently.
+fn warn_of_v1(resources: &Resources) {
+    let memory = resources.memory.unwrap_or_default();
+    let cpu = resources.cpu.as_ref();
+    let io = resources.block_io.as_ref();
+    let network = resources.network.as_ref();
+    let given = [
+        (
+            "memory.swappiness",
+            memory.swappiness.is_some_and(|value| value != u64::MAX),
+        ),
+        (
+            "memory.disableOOMKiller",
+            memory.disable_oom_killer == Some(true),
+        ),
+        (
+            "cpu.realtimeRuntime",
+            cpu.is_some_and(|cpu| asked(cpu.realtime_runtime).is_some()),
+        ),
+        (
+            "blockIO.leafWeight",
+            io.is_some_and(|io| asked(io.leaf_weight).is_some()),
+        ),
+        (
+            "network",
+            network.is_some_and(|network| *network != Network::default()),
+        ),
+    ];
+    for (field, given) in given {
+        if given {
+            log::warn(
+                &[
+                    "linux.resources.",
+                    field,
+                    ": ignored: cgroup v2 has no such limit",
+                ]
+                .concat(),
+            );
+        }
+    }
 }
 
 /// Writes what the configuration gives for a file, line by line, as the kernel takes it.
@@ -103,7 +190,7 @@ fn memory(path: &Path, limits: &Memory) -> Result<()> {
     if memory != 0 {
         set(path, "memory.limit", "memory.max", max(memory))?;
     }
-    if let Some(limit) = limits.reservation.filter(|limit| *limit != 0) {
+    if let Some(limit) = asked(limits.reservation) {
         set(path, "memory.reservation", "memory.low", max(limit))?;
     }
     Ok(())
@@ -151,12 +238,12 @@ fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
         None => Ok(()),
     };
     idle(false)?;
-    if let Some(shares) = limits.shares.filter(|shares| *shares != 0) {
+    if let Some(shares) = asked(limits.shares) {
         set(path, "cpu.shares", "cpu.weight", weight(shares))?;
     }
     idle(true)?;
-    let quota = limits.quota.filter(|quota| *quota != 0);
-    let period = limits.period.filter(|period| *period != 0);
+    let quota = asked(limits.quota);
+    let period = asked(limits.period);
     let mut late = None;
     if let Some(burst) = limits.burst {
         match write(path, "cpu.max.burst", &burst.to_string()) {

@@ -171,6 +171,8 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 struct Undo {
     directory: PathBuf,
     cgroup: Option<Cgroup>,
+    /// The cgroup's directories that were not there before.
+    made: Vec<PathBuf>,
     /// Its pid is ours alone until it is waited for.
     child: Option<i32>,
     done: bool,
@@ -187,7 +189,7 @@ impl Drop for Undo {
         }
         if let Some(cgroup) = &self.cgroup {
             let _ = cgroup.kill_all();
-            if let Err(error) = cgroup.delete() {
+            if let Err(error) = cgroup.undo(&self.made) {
                 log::warn(&error.to_string());
             }
         }
@@ -221,6 +223,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     let mut undo = Undo {
         directory: directory.clone(),
         cgroup: None,
+        made: Vec::new(),
         child: None,
         done: false,
     };
@@ -244,7 +247,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     // Before anything is made, so that `delete --force` finds it all should we be killed.
     let file = store.begin(&record)?;
     let optional = options.rootless && linux.cgroups_path.is_none();
-    cgroup.make(linux.resources.as_ref(), optional)?;
+    undo.made = cgroup.make(linux.resources.as_ref(), optional)?;
     undo.cgroup = Some(cgroup.without_unit());
     let tasks = cgroup.join_fds()?;
     facts.hierarchies = tasks.len();

@@ -26,6 +26,7 @@ const PROG_QUERY: libc::c_int = 16;
 const PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const CGROUP_DEVICE: u32 = 6;
 const F_ALLOW_MULTI: u32 = 2;
+const F_REPLACE: u32 = 4;
 /// The most programs that the kernel attaches to one cgroup.
 const MOST: usize = 64;
 
@@ -48,6 +49,7 @@ struct Attach {
     program: u32,
     kind: u32,
     flags: u32,
+    replaced: u32,
 }
 
 #[repr(C)]
@@ -103,6 +105,7 @@ fn attachment(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>, flags: u32) -> At
         program: program.as_raw_fd() as u32,
         kind: CGROUP_DEVICE,
         flags,
+        replaced: 0,
     }
 }
 
@@ -110,6 +113,17 @@ fn attachment(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>, flags: u32) -> At
 /// not be `O_PATH`.
 pub fn attach_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<()> {
     call(PROG_ATTACH, &mut attachment(cgroup, program, F_ALLOW_MULTI)).map(drop)
+}
+
+/// Attaches a program in place of another, at once. Kernels before 5.6 cannot.
+pub fn replace_device_program(
+    cgroup: BorrowedFd<'_>,
+    program: BorrowedFd<'_>,
+    old: BorrowedFd<'_>,
+) -> Result<()> {
+    let mut attach = attachment(cgroup, program, F_ALLOW_MULTI | F_REPLACE);
+    attach.replaced = old.as_raw_fd() as u32;
+    call(PROG_ATTACH, &mut attach).map(drop)
 }
 
 /// Takes a program off a cgroup.
