@@ -1,6 +1,7 @@
 //! The machine's registers, and how it tells of failures.
 
-use crate::sys::call::{self, Pointers};
+use crate::ops::Tree;
+use crate::sys::call::{self, Pointers, Status};
 use crate::sys::{Errno, Fd};
 use crate::wire::{Header, Malformed, Message, Slot, Text, call as step, stage};
 use core::ffi::CStr;
@@ -50,14 +51,16 @@ pub struct Machine {
     /// The rootfs.
     root: Option<Fd>,
     /// The mount that the next `Attach` puts in place.
-    tree: Option<Fd>,
+    tree: Option<Tree>,
+    /// The directory that the next file system covers.
+    pub covered: Option<Status>,
     /// The directory in which something was made last: what follows is most often made beside it.
     place: Option<(&'static [u8], Fd)>,
     /// A set of descriptors that are done with: most have adjoining numbers, and one call closes those.
     discarded: u64,
-    /// The standard output of hooks; -1 for ours.
+    /// The standard output of hooks; -1 for a file that is told of when one fails.
     pub hook_stdout: i32,
-    /// The standard error of hooks; -1 for ours.
+    /// The standard error of hooks; -1 for that file.
     pub hook_stderr: i32,
     /// The program to execute.
     pub program: Option<Text<'static>>,
@@ -86,6 +89,7 @@ impl Machine {
             discarded: 0,
             hook_stdout: -1,
             hook_stderr: -1,
+            covered: None,
             program: None,
             home: [0; 1024],
             home_length: 0,
@@ -165,20 +169,17 @@ impl Machine {
     }
 
     /// Puts a mount into the tree register.
-    pub fn set_tree(&mut self, tree: Fd) {
+    pub fn set_tree(&mut self, tree: Tree) {
         self.tree = Some(tree);
     }
 
     /// The mount in the tree register.
-    pub fn tree(&self) -> Outcome<i32> {
-        self.tree
-            .as_ref()
-            .map(Fd::raw)
-            .ok_or(Failure::from(Malformed))
+    pub fn tree(&mut self) -> Outcome<&mut Tree> {
+        self.tree.as_mut().ok_or(Failure::from(Malformed))
     }
 
     /// Takes the mount out of the tree register.
-    pub fn take_tree(&mut self) -> Outcome<Fd> {
+    pub fn take_tree(&mut self) -> Outcome<Tree> {
         self.tree.take().ok_or(Failure::from(Malformed))
     }
 

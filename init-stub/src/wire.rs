@@ -238,6 +238,18 @@ pub mod create {
     pub const DIRECTORY: u8 = 1;
     /// An empty file, with its parent directories.
     pub const FILE: u8 = 2;
+    /// A directory or an empty file, as the root of the tree is one or not.
+    pub const LIKE_TREE: u8 = 3;
+}
+
+/// Which links [`Op::Attach`] follows on the way to its target.
+pub mod follow {
+    /// All of them, inside the rootfs.
+    pub const ALL: u8 = 0;
+    /// None: one on the way is an error.
+    pub const NONE: u8 = 1;
+    /// All but one in the last place, which is itself the target.
+    pub const PARENTS: u8 = 2;
 }
 
 operations! {
@@ -251,8 +263,10 @@ operations! {
     /// reported there.
     AwaitStart = 3 { listener: Slot, }
     /// Runs a hook as a child and waits for it; on its standard input stands
-    /// `state_head`, this process's pid, `state_tail`.
+    /// `state_head`, this process's pid, `state_tail`. Should it fail, `name` and what it printed go out in a
+    /// [`Message::OUTPUT`] first.
     Hook = 4 {
+        name: Text<'a>,
         path: Text<'a>,
         argv: List<'a>,
         envp: List<'a>,
@@ -305,16 +319,13 @@ operations! {
         sb_flags: u64,
         attributes: u64,
     }
-    /// Takes a detached tree that the runtime opened.
-    SlotTree = 33 { tree: Slot, }
     /// Clones a tree of the host's by its path, as seen from this mount namespace.
     PathTree = 34 { path: Text<'a>, recursive: u8, nofollow: u8, }
     /// Sets and clears `MOUNT_ATTR_*` on the tree, and its propagation (`MS_*`, 0 for none);
-    /// `recursive` is not 0 for all mounts of the tree. `locked_ok` keeps flags that a user namespace locks.
-    TreeAttributes = 35 { set: u64, clear: u64, propagation: u64, recursive: u8, locked_ok: u8, }
-    /// Puts the tree in place below the rootfs. `mode` is that of a directory made for it; `nofollow` is not 0
-    /// when the target's last component must not be a link.
-    Attach = 36 { target: Text<'a>, create: u8, nofollow: u8, }
+    /// `recursive` is not 0 for all mounts of the tree.
+    TreeAttributes = 35 { set: u64, clear: u64, propagation: u64, recursive: u8, }
+    /// Puts the tree in place below the rootfs; `create` is one of [`create`], `follow` one of [`follow`].
+    Attach = 36 { target: Text<'a>, create: u8, follow: u8, }
     /// Copies what the target directory holds into the tree (`tmpcopyup`), with owner and mode.
     CopyUp = 37 { target: Text<'a>, }
     /// Reconfigures the mount at the target, as `mount(2)` with `MS_REMOUNT`.
@@ -346,6 +357,28 @@ operations! {
 
     /// Takes the directory of that path as the rootfs as it is: for containers without mounts of their own.
     UseRoot = 50 { path: Text<'a>, }
+
+    /// The attributes of a bind mount's top: `set` and `clear` as mount_setattr(2) takes them. Where flags are locked,
+    /// those in place are kept, unless they are among `cleared`, which the user wants off.
+    BindAttributes = 110 { set: u64, clear: u64, cleared: u64, }
+    /// As [`Op::PathTree`]; where that is forbidden, or at once when `privileged` is not 0, the runtime opens the tree
+    /// of the mount of this index, as seen from this mount namespace: [`Message::TREE`].
+    AskTree = 111 { index: u32, path: Text<'a>, recursive: u8, nofollow: u8, privileged: u8, }
+    /// Makes a symbolic link below the rootfs. What is there already is removed when `replace` is not 0, and must
+    /// be the same link otherwise.
+    ExactLink = 112 { target: Text<'a>, path: Text<'a>, replace: u8, }
+    /// Notes mode and owner of the directory that the next [`Op::FsTree`] covers, which gets them.
+    Covered = 113 { target: Text<'a>, }
+    /// The tree must be a procfs.
+    RequireProc = 114 {}
+    /// Takes away a mount of the host's, or covers it where that is forbidden.
+    HideHost = 115 { path: Text<'a>, }
+    /// A new cgroup v2 file system as [`Op::FsTree`] makes it; where that is forbidden, a clone of the tree `fallback`.
+    Cgroup2Tree = 116 { source: Text<'a>, options: List<'a>, attributes: u64, fallback: Text<'a>, }
+    /// Opens the container's null device in place of those standard streams (bits 0 to 2) that are the host's.
+    ReopenNull = 117 { streams: u8, }
+    /// Takes away what is mounted at the target.
+    Unmount = 118 { target: Text<'a>, }
 
     // --- the process itself -----------------------------------------------------------------------------------
 
@@ -403,7 +436,7 @@ operations! {
 /// What the stub sends: fixed-size messages on a `SOCK_SEQPACKET` socket, or on `start`'s connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message {
-    /// [`Message::STAGE`] or [`Message::FAILED`].
+    /// [`Message::STAGE`], [`Message::FAILED`], [`Message::OUTPUT`] or [`Message::TREE`].
     pub kind: u32,
     /// The stage; or the index of the operation that failed.
     pub op: u32,
@@ -418,8 +451,14 @@ impl Message {
     pub const STAGE: u32 = 1;
     /// An operation failed, and the stub is about to exit.
     pub const FAILED: u32 = 2;
-    /// The size of the binary form, in bytes.
+    /// Behind the fixed part follow the name of a hook that failed, NUL, and the end of what it printed.
+    pub const OUTPUT: u32 = 3;
+    /// The stub asks for the tree of the mount of the index `op`, and waits for its descriptor.
+    pub const TREE: u32 = 4;
+    /// The size of the fixed part of the binary form, in bytes.
     pub const SIZE: usize = 16;
+    /// The most bytes that follow it.
+    pub const OUTPUT_SIZE: usize = 1024;
 
     /// The binary form.
     pub fn to_bytes(self) -> [u8; Message::SIZE] {
@@ -515,6 +554,8 @@ calls! {
     NOT_DIRECTORY "not a directory",
     DIFFERENT_NODE "different node exists",
     OUTSIDE_ROOT "path is outside the rootfs",
+    NOT_PROC "not a proc file system",
+    UNLINK "unlink",
 }
 
 /// The stages of [`Op::Rendezvous`] and [`Op::Report`].
@@ -618,7 +659,7 @@ mod tests {
                 // Many zeros: lengths are often small then, and the decoder gets further.
                 *byte = if noise.byte() < 160 { 0 } else { noise.byte() };
             }
-            bytes[0] = noise.byte() % 110;
+            bytes[0] = noise.byte() % 128;
             let mut reader = Reader(&bytes);
             if let Ok(op) = Op::decode(&mut reader) {
                 let mut encoded = Vec::new();

@@ -348,6 +348,12 @@ impl Cgroup {
         self.unified
     }
 
+    /// The directory on v2.
+    pub fn v2_path(&self) -> Option<PathBuf> {
+        let own = self.directories.first().filter(|_| self.unified)?;
+        Some(own.path.clone())
+    }
+
     /// The v1 hierarchies, for a container that mounts them.
     pub fn v1_mounts(&self) -> Vec<V1Mount> {
         if self.unified {

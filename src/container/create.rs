@@ -3,7 +3,7 @@
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
 use super::store::{self, Record, Store};
-use super::{hooks, identity, notify};
+use super::{hooks, host, identity, notify, trees};
 use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::error::{Context, Error, Result};
 use crate::oci::{self, Config, NamespaceType, Status, annotation};
@@ -85,19 +85,12 @@ fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
 
 /// What the compiler must know, without asking more of the host than whether sources are directories.
 fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: PathBuf) -> Facts {
-    let sources = config.mounts.iter().map(|mount| match &mount.source {
-        Some(source)
-            if mount.options.iter().any(|o| o == "bind" || o == "rbind")
-                || mount.kind.as_deref() == Some("bind") =>
-        {
-            handles::is_directory(&bundle.join(source))
-        }
-        _ => true,
-    });
     Facts {
         id: options.id.clone(),
+        source_links: host::source_links(config, bundle),
+        host_mounts: host::full_mounts(options.no_pivot, &rootfs),
+        null_streams: host::null_streams(),
         rootfs,
-        source_is_directory: sources.collect(),
         bundle: bundle.to_path_buf(),
         bounding: process::permitted_capabilities(),
         unprivileged: process::euid() != 0,
@@ -148,6 +141,8 @@ pub fn plan(options: &Options) -> Result<String> {
     };
     let cgroup = Cgroup::plan(&layout, &wanted)?;
     facts.v1_mounts = cgroup.v1_mounts();
+    facts.cgroup2 = cgroup.v2_path();
+    facts.null_streams = 0;
     facts.hierarchies = facts.v1_mounts.len();
     facts.bounding = u64::MAX;
     facts.unprivileged = false;
@@ -257,6 +252,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         .any(|mount| mount.kind.as_deref() == Some("cgroup"))
     {
         facts.v1_mounts = cgroup.v1_mounts();
+        facts.cgroup2 = cgroup.v2_path();
     }
     let program = program::container(&config, &facts)?;
     note(&program);
@@ -380,11 +376,6 @@ fn start_stub(
         tasks,
         console: given_console,
         process: None,
-        idmaps: config
-            .mounts
-            .iter()
-            .map(|mount| id_maps(mount, config))
-            .collect(),
     };
     let descriptors = handles::open(&program.handles, given)?;
     let needs_process = cgroup.needs_process();
@@ -497,18 +488,6 @@ fn join_ours(config: &Config) -> Result<Vec<(OwnedFd, i32)>> {
     Ok(back)
 }
 
-/// The maps of an idmapped mount: its own, or the container's.
-fn id_maps<'a>(
-    mount: &'a oci::Mount,
-    config: &'a Config,
-) -> (&'a [oci::IdMapping], &'a [oci::IdMapping]) {
-    if mount.uid_mappings.is_empty() {
-        (&config.linux.uid_mappings, &config.linux.gid_mappings)
-    } else {
-        (&mount.uid_mappings, &mount.gid_mappings)
-    }
-}
-
 /// Where the terminal's master goes: to the console socket; or, over a pair, to us.
 fn console(config: &Config, options: &Options) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
     if !config
@@ -546,8 +525,9 @@ fn follow(
 ) -> Result<()> {
     let report = started.report.as_fd();
     let waits = program.handles.contains(&Handle::StartListener);
+    let mut output = None;
     loop {
-        let Some(message) = next_message(report, signals)? else {
+        let Some(message) = next_message(report, signals, &mut output)? else {
             return match waits || !store::has_executed(&started.child)? {
                 true => Err(ended_early(record)),
                 false => Ok(()),
@@ -558,10 +538,14 @@ fn follow(
                 kind: Message::FAILED,
                 ..
             } => {
-                return Err(
-                    program::explain(program, message).wrap("unable to start container process")
-                );
+                return Err(program::explain(program, message, output.as_deref())
+                    .wrap("unable to start container process: error during container init"));
             }
+            Message {
+                kind: Message::TREE,
+                op,
+                ..
+            } => trees::send(config, record, op, report)?,
             Message {
                 op: stage::LISTENER,
                 call: number,
@@ -601,22 +585,38 @@ fn ended_early(record: &Record) -> Error {
     ))
 }
 
-/// The stub's next message; none when it has closed its end. A signal that asks us to stop is an error.
+/// One message of the stub's; none when it has closed its end. What follows the fixed part goes to `output`.
+pub(super) fn receive(
+    from: BorrowedFd<'_>,
+    output: &mut Option<Vec<u8>>,
+) -> Result<Option<Message>> {
+    let mut buffer = [0; Message::SIZE + Message::OUTPUT_SIZE];
+    let (length, _) = socket::receive(from, &mut buffer)?;
+    if length == 0 {
+        return Ok(None);
+    }
+    let message = Message::from_bytes(&buffer[..length])
+        .map_err(|_| Error::new("internal: malformed message from container init"))?;
+    if message.kind == Message::OUTPUT {
+        *output = Some(buffer[Message::SIZE..length].to_vec());
+    }
+    Ok(Some(message))
+}
+
+/// The stub's next message; none when it has closed its end. What a failed hook printed goes to `output`. A signal
+/// that asks us to stop is an error.
 pub(super) fn next_message(
     report: BorrowedFd<'_>,
     signals: BorrowedFd<'_>,
+    output: &mut Option<Vec<u8>>,
 ) -> Result<Option<Message>> {
     loop {
         let ready = process::poll(&[Some(report), Some(signals)], -1)?;
         if ready[0] {
-            let mut buffer = [0; Message::SIZE];
-            let (length, _) = socket::receive(report, &mut buffer).context("container init")?;
-            if length == 0 {
-                return Ok(None);
+            match receive(report, output).context("container init")? {
+                Some(message) if message.kind == Message::OUTPUT => continue,
+                message => return Ok(message),
             }
-            return Message::from_bytes(&buffer[..length])
-                .map(Some)
-                .map_err(|_| Error::new("internal: malformed message from container init"));
         }
         while let Some(signal) = process::next_signal(signals) {
             if matches!(

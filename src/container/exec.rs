@@ -255,7 +255,7 @@ fn follow(
     child: &spawn::Child,
     target: BorrowedFd<'_>,
 ) -> Result<()> {
-    while let Some(message) = next_message(process.report, signals)? {
+    while let Some(message) = next_message(process.report, signals, &mut None)? {
         if let (Message::STAGE, stage::LISTENER) = (message.kind, message.op) {
             notify::hand_over(config, process, message.call, record.state(Status::Running))?;
             continue;
@@ -264,7 +264,9 @@ fn follow(
         if message.call == call::SETNS && message.errno == libc::ESRCH {
             return Err(stopped());
         }
-        return Err(program::explain(program, message).wrap("unable to start container process"));
+        return Err(
+            program::explain(program, message, None).wrap("unable to start container process")
+        );
     }
     if !store::has_executed(child)? {
         return match process::poll(&[Some(target)], 0)?[0] {

@@ -1,10 +1,8 @@
 //! Opening what a program's handles stand for: the descriptors that the stub inherits.
 
 use crate::error::{Context, Error, Result};
-use crate::oci::IdMapping;
 use crate::program::Handle;
-use crate::sys::{self, mount, socket};
-use std::fs;
+use crate::sys::{self, socket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -21,8 +19,6 @@ pub struct Given<'a> {
     pub console: Option<OwnedFd>,
     /// The process whose namespaces are joined.
     pub process: Option<OwnedFd>,
-    /// The id maps of each mount.
-    pub idmaps: Vec<(&'a [IdMapping], &'a [IdMapping])>,
 }
 
 /// Opens every handle, in order.
@@ -66,35 +62,10 @@ fn open_one(
             Ok(file)
         }
         Handle::Console => given.console.take().ok_or_else(missing),
-        Handle::Tree {
-            path,
-            recursive,
-            nofollow,
-            idmap,
-        } => {
-            let what = || format!("mounts: open_tree {}", path.display());
-            let tree = mount::clone_tree(path, *recursive, *nofollow).with_context(what)?;
-            if let Some(index) = idmap {
-                let (uids, gids) = given.idmaps.get(*index).ok_or_else(missing)?;
-                let userns = super::identity::namespace_with_maps(uids, gids)?;
-                mount::set_idmap(tree.as_fd(), userns.as_fd(), false).with_context(|| {
-                    format!(
-                        "mounts[{index}].uidMappings: {}: mount_setattr",
-                        path.display()
-                    )
-                })?;
-            }
-            Ok(tree)
-        }
     }
 }
 
 /// The numbers of the descriptors.
 pub fn numbers(descriptors: &[OwnedFd]) -> Vec<i32> {
     descriptors.iter().map(AsRawFd::as_raw_fd).collect()
-}
-
-/// For each bind mount's source: whether it is a directory.
-pub fn is_directory(path: &Path) -> bool {
-    fs::metadata(path).map_or(true, |metadata| metadata.is_dir())
 }

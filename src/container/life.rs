@@ -1,7 +1,7 @@
 //! What happens to a container after it is made: start, kill, delete.
 
 use super::store::{self, Record, START_SOCKET, Store};
-use super::{hooks, notify};
+use super::{create, hooks, notify};
 use crate::error::{Context, Error, Result};
 use crate::log;
 use crate::oci::Status;
@@ -38,15 +38,14 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
         }
         result => result.context("start.sock")?,
     };
-    let mut buffer = [0; Message::SIZE];
+    let mut output = None;
     loop {
-        let (length, _) = socket::receive(connection.as_fd(), &mut buffer).context("start.sock")?;
+        let message = create::receive(connection.as_fd(), &mut output).context("start.sock")?;
         let _ = fs::remove_file(directory.join(START_SOCKET));
-        if length == 0 {
-            break;
+        let Some(message) = message else { break };
+        if message.kind == Message::OUTPUT {
+            continue;
         }
-        let message = Message::from_bytes(&buffer[..length])
-            .map_err(|_| Error::new("internal: malformed message from container init"))?;
         if let (Message::STAGE, stage::LISTENER) = (message.kind, message.op) {
             let handed = hand_over(store, &record, connection.as_fd(), message.call);
             if handed.is_err() {
@@ -56,7 +55,11 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
             handed?;
             continue;
         }
-        return Err(program::explain_start(message, &record.program));
+        return Err(program::explain_start(
+            message,
+            &record.program,
+            output.as_deref(),
+        ));
     }
     let result = hooks::run_all(
         "poststart",

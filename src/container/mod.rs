@@ -7,11 +7,13 @@ mod exec;
 mod foreground;
 mod handles;
 mod hooks;
+mod host;
 mod identity;
 mod launch;
 mod life;
 mod notify;
 mod store;
+mod trees;
 mod update;
 
 pub use create::{Options, create, plan};

@@ -4,7 +4,7 @@ use super::options::flag;
 use super::wire::{Op, Text, stage};
 use super::{Facts, Handle, Program, mounts, process, slices};
 use crate::error::{Error, Result};
-use crate::oci::{Config, Hook, Namespace, NamespaceType, Process, Propagation, State, annotation};
+use crate::oci::{Config, Namespace, NamespaceType, Process, Propagation, State, annotation};
 
 /// Namespaces that are joined by the stub, in the order in which it does so, with their `CLONE_NEW*` flags.
 /// PID and time namespaces are joined by the runtime: they change only its children.
@@ -81,14 +81,18 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         });
     }
     hook_output(config, &mut program);
-    for hook in &config.hooks.create_container {
-        push_hook(hook, config, facts, "creating", &mut program)?;
-    }
+    push_hooks("createContainer", config, facts, "creating", &mut program)?;
     match (own_mounts, facts.no_pivot) {
         (true, false) => program.push(Op::PivotRoot {
             peers: peers.into(),
         }),
-        (true, true) => program.push(Op::MoveRoot {}),
+        (true, true) => {
+            // What a chroot leaves reachable could be mounted anew by whoever makes a user namespace inside.
+            for path in &facts.host_mounts {
+                program.push(Op::HideHost { path: text(path) });
+            }
+            program.push(Op::MoveRoot {});
+        }
         (false, _) => program.push(Op::ChangeRoot {}),
     }
     if let Some(kind) = linux.rootfs_propagation.filter(|_| own_mounts) {
@@ -102,6 +106,9 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     }
     if let Some(process) = &config.process {
         process::terminal(process, facts, own_mounts, &mut program)?;
+    }
+    if own_mounts {
+        mounts::streams(config, facts, &mut program);
     }
 
     let uts = linux.namespace(NamespaceType::Uts).is_some();
@@ -129,7 +136,7 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         });
     }
     if own_mounts {
-        mounts::finish(config, &mut program);
+        mounts::finish(config, facts, &mut program);
     }
 
     let Some(process) = &config.process else {
@@ -152,9 +159,7 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     let filter = super::seccomp::of(config)?;
     process::confine(process, filter.as_ref(), &identity, &mut program);
     // They run in the container, and are confined as it is.
-    for hook in &config.hooks.start_container {
-        push_hook(hook, config, facts, "created", &mut program)?;
-    }
+    push_hooks("startContainer", config, facts, "created", &mut program)?;
     process::execute(process, &mut program);
     Ok(program)
 }
@@ -165,7 +170,6 @@ fn refuse_unsupported(config: &Config) -> Result<()> {
     let asked = [
         ("linux.netDevices", !linux.net_devices.is_empty()),
         ("linux.intelRdt", linux.intel_rdt.is_some()),
-        ("linux.mountLabel", linux.mount_label.is_some()),
     ];
     match asked.iter().find(|(_, asked)| *asked) {
         Some((field, _)) => Err(Error::new(format!(
@@ -252,33 +256,52 @@ fn hook_output(config: &Config, program: &mut Program) {
     }
 }
 
-fn push_hook(
-    hook: &Hook,
+/// The hooks of a kind that run inside. One that has no environment of its own gets the process's, as with runc.
+fn push_hooks(
+    kind: &str,
     config: &Config,
     facts: &Facts,
     status: &str,
     program: &mut Program,
 ) -> Result<()> {
+    let lists = config.hooks.lists();
+    let hooks = lists.iter().find(|(name, _)| *name == kind);
+    let hooks = hooks.map_or(&[][..], |(_, hooks)| hooks);
+    if hooks.is_empty() {
+        return Ok(());
+    }
     let (head, tail) = hook_state(config, facts, status)?;
-    let argv = if hook.args.is_empty() {
-        slices(std::slice::from_ref(&hook.path))
-    } else {
-        slices(&hook.args)
-    };
-    let envp = slices(&hook.env);
-    program.push(Op::Hook {
-        path: hook.path.as_str().into(),
-        argv: super::wire::List::Made(&argv),
-        envp: super::wire::List::Made(&envp),
-        timeout_msec: hook
-            .timeout
-            .unwrap_or(0)
-            .saturating_mul(1000)
-            .try_into()
-            .unwrap_or(u32::MAX),
-        state_head: head.as_str().into(),
-        state_tail: tail.as_str().into(),
-    });
+    let inherited = config
+        .process
+        .as_ref()
+        .map_or(&[][..], |process| &process.env);
+    for (index, hook) in hooks.iter().enumerate() {
+        let name = format!("{kind} hook #{index}");
+        let argv = if hook.args.is_empty() {
+            slices(std::slice::from_ref(&hook.path))
+        } else {
+            slices(&hook.args)
+        };
+        let env = if hook.env.is_empty() {
+            inherited
+        } else {
+            &hook.env
+        };
+        program.push(Op::Hook {
+            name: name.as_str().into(),
+            path: hook.path.as_str().into(),
+            argv: super::wire::List::Made(&argv),
+            envp: super::wire::List::Made(&slices(env)),
+            timeout_msec: hook
+                .timeout
+                .unwrap_or(0)
+                .saturating_mul(1000)
+                .try_into()
+                .unwrap_or(u32::MAX),
+            state_head: head.as_str().into(),
+            state_tail: tail.as_str().into(),
+        });
+    }
     Ok(())
 }
 

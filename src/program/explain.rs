@@ -6,7 +6,10 @@ use super::wire::{Message, Op, call};
 use crate::error::{Error, errno_text, signal_text};
 
 /// The failure that the message tells of, as the user reads it.
-pub fn explain(program: &Program, message: Message) -> Error {
+pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Error {
+    if let Some(output) = output {
+        return hook(message, output);
+    }
     let Some(op) = program.ops().nth(message.op as usize) else {
         return Error::new(format!(
             "container init: {}: {}",
@@ -21,7 +24,10 @@ pub fn explain(program: &Program, message: Message) -> Error {
             let name = first(candidates);
             return not_found(program, &name, message.errno);
         }
-        Op::Attach { target, .. } | Op::CopyUp { target } | Op::Remount { target, .. } => {
+        Op::Remount { target, .. } => {
+            format!("error remounting {:?}: {cause}", printable(target))
+        }
+        Op::Attach { target, .. } | Op::CopyUp { target } => {
             format!(
                 "error mounting {}to rootfs at {:?}: {cause}",
                 source(program, message.op),
@@ -32,8 +38,12 @@ pub fn explain(program: &Program, message: Message) -> Error {
             format!("mounts: file system type {:?}: {cause}", printable(fstype))
         }
         Op::FsTree { .. }
-        | Op::SlotTree { .. }
         | Op::PathTree { .. }
+        | Op::AskTree { .. }
+        | Op::Cgroup2Tree { .. }
+        | Op::BindAttributes { .. }
+        | Op::Covered { .. }
+        | Op::RequireProc {}
         | Op::TreeAttributes { .. } => {
             let target = program
                 .ops()
@@ -43,16 +53,26 @@ pub fn explain(program: &Program, message: Message) -> Error {
                     _ => None,
                 });
             let target = target.unwrap_or_default();
+            let labelled = match op {
+                Op::FsTree { options, .. } => options
+                    .iter()
+                    .any(|option| option.bytes().starts_with(b"context=")),
+                _ => false,
+            };
             format!(
-                "error mounting {}to rootfs at {target:?}: {cause}",
-                source(program, message.op + 1)
+                "error mounting {}to rootfs at {target:?}: {cause}{}",
+                source(program, message.op + 1),
+                match labelled {
+                    true => " (with linux.mountLabel)",
+                    false => "",
+                }
             )
         }
         Op::MakeDevice { path, .. } => format!(
             "linux.devices: creating device node {:?}: {cause}",
             printable(path)
         ),
-        Op::Symlink { path, .. } => {
+        Op::Symlink { path, .. } | Op::ExactLink { path, .. } => {
             format!("creating symbolic link {:?}: {cause}", printable(path))
         }
         Op::MakeDirectory { path, .. } => {
@@ -111,18 +131,10 @@ pub fn explain(program: &Program, message: Message) -> Error {
         Op::Identity { uid, gid, .. } => {
             format!("process.user: becoming uid {uid}, gid {gid}: {cause}")
         }
-        Op::Hook { path, .. } => {
-            let before: Vec<Op<'_>> = program.ops().take(message.op as usize).collect();
-            // The filter and the program are all that comes after these.
-            let started = before.iter().position(|op| matches!(op, Op::Seal {}));
-            let kind = started.map_or("createContainer", |_| "startContainer");
-            let hooks = before[started.unwrap_or(0)..].iter();
-            let number = hooks.filter(|op| matches!(op, Op::Hook { .. })).count();
-            format!(
-                "error running {kind} hook #{number}: {:?}: {cause}",
-                printable(path)
-            )
-        }
+        Op::Hook { name, .. } => format!("error running {}: {cause}", printable(name)),
+        Op::HideHost { path } => format!("--no-pivot: taking away {:?}: {cause}", printable(path)),
+        Op::ReopenNull { .. } => format!("error reopening /dev/null inside container: {cause}"),
+        Op::Unmount { target } => format!("unmounting {:?}: {cause}", printable(target)),
         Op::Mask { .. } => format!("linux.maskedPaths: {cause}"),
         Op::ReadonlyPaths { .. } => format!("linux.readonlyPaths: {cause}"),
         Op::Seccomp { .. } | Op::SeccompListener { .. } => {
@@ -143,6 +155,9 @@ pub fn explain(program: &Program, message: Message) -> Error {
         Op::MemoryPolicy { .. } => format!("linux.memoryPolicy: {cause}"),
         Op::Personality { .. } => format!("linux.personality: {cause}"),
         Op::JoinCgroup { .. } => format!("joining the cgroup: {cause}"),
+        Op::PivotRoot { .. } if message.errno == libc::EINVAL => format!(
+            "error jailing process inside rootfs: {cause} (on an initramfs, use --no-pivot)"
+        ),
         Op::PivotRoot { .. } => format!("error jailing process inside rootfs: {cause}"),
         other => format!("{other}: {cause}"),
     })
@@ -150,7 +165,10 @@ pub fn explain(program: &Program, message: Message) -> Error {
 
 /// What the process of `start` can say: it has no program, but nothing else than hooks, filter and program
 /// comes after it.
-pub fn explain_start(message: Message, name: &str) -> Error {
+pub fn explain_start(message: Message, name: &str, output: Option<&[u8]>) -> Error {
+    if let Some(output) = output {
+        return hook(message, output);
+    }
     if message.call == call::EXECVE {
         return Error::new(format!("exec {name}: {}", errno_text(message.errno)));
     }
@@ -169,14 +187,32 @@ fn deadline_refused(attributes: &[u8], message: Message) -> bool {
     message.errno == libc::EPERM && attributes.get(4..8) == Some(&SCHED_DEADLINE[..])
 }
 
+/// A hook that failed: `output` holds its name, and what it printed.
+fn hook(message: Message, output: &[u8]) -> Error {
+    let output = String::from_utf8_lossy(output);
+    let (name, printed) = output.split_once('\0').unwrap_or((&output, ""));
+    let cause = cause(message);
+    let mut text = format!("error running {name}: {cause}");
+    let printed = printed.trim();
+    if !printed.is_empty() {
+        text += ", output: ";
+        text += printed;
+    }
+    Error::new(text)
+}
+
 fn cause(message: Message) -> String {
     match message.call {
         call::HOOK if message.errno < 0 => {
             format!("signal: {}", signal_text(-message.errno))
         }
         call::HOOK => format!("exit status {}", message.errno),
-        call::TIMEOUT => "timed out".into(),
+        call::TIMEOUT => {
+            let (sec, tenth) = (message.errno / 1000, message.errno / 100 % 10);
+            format!("hook ran past specified timeout of {sec}.{tenth}s")
+        }
         call::NOT_DIRECTORY => "must be mounted on ordinary directory".into(),
+        call::NOT_PROC => "cannot be mounted because it is not of type proc".into(),
         call::DIFFERENT_NODE => "a different file already exists there".into(),
         number => format!("{}: {}", call::name(number), errno_text(message.errno)),
     }
@@ -209,10 +245,8 @@ fn source(program: &Program, index: u32) -> String {
     let tree = before.iter().rev().find_map(|op| match op {
         Op::FsTree { source, .. } => Some(printable(*source)),
         Op::PathTree { path, .. } => Some(printable(*path)),
-        Op::SlotTree { tree } => match program.handles.get(tree.0 as usize) {
-            Some(super::Handle::Tree { path, .. }) => Some(path.display().to_string()),
-            _ => None,
-        },
+        Op::AskTree { path, .. } => Some(printable(*path)),
+        Op::Cgroup2Tree { source, .. } => Some(printable(*source)),
         _ => None,
     });
     tree.map_or(String::new(), |source| format!("{source:?} "))

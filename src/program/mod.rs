@@ -20,10 +20,12 @@ pub use compile::new as is_new;
 pub use compile::{container, waiter};
 pub use exec::exec;
 pub use explain::{explain, explain_start};
+pub use mounts::{BindSource, bind_source, wants_link};
 pub use options::names as mount_options;
 pub use process::{bit_mask, rlimit};
 
 use crate::oci::NamespaceType;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use wire::{HEADER_SIZE, Header, MAGIC, Op, Reader, Sink, Slot, Wire};
 
@@ -36,15 +38,21 @@ pub struct Facts {
     pub bundle: PathBuf,
     /// The rootfs, as an absolute path.
     pub rootfs: PathBuf,
-    /// For each entry of `mounts`: whether its source is a directory. Missing entries are taken for directories.
-    pub source_is_directory: Vec<bool>,
+    /// What the sources of mounts with `copy-symlink` lead to that are symbolic links, by the mount's index.
+    pub source_links: BTreeMap<usize, PathBuf>,
+    /// Mounts of the host's that must not be reachable after `--no-pivot`.
+    pub host_mounts: Vec<PathBuf>,
+    /// Standard streams (bits 0 to 2) that are the host's null device.
+    pub null_streams: u8,
     /// The capabilities that the runtime's bounding set allows, as a bit set.
     pub bounding: u64,
     /// The number of v1 hierarchies to join.
     pub hierarchies: usize,
     /// Mount points of the v1 hierarchies and the names under which a container knows them; empty on v2.
     pub v1_mounts: Vec<V1Mount>,
-    /// Whether bind sources must be opened by the stub, as the runtime may not clone mounts.
+    /// The container's cgroup v2.
+    pub cgroup2: Option<PathBuf>,
+    /// The runtime has no rights of its own over the host's mounts.
     pub unprivileged: bool,
     /// Stop before the user's program until `start` comes.
     pub await_start: bool,
@@ -88,17 +96,6 @@ pub enum Handle {
     Namespace(NamespaceType, PathBuf),
     /// All namespaces of a process at once, by its pidfd.
     Process,
-    /// A detached copy of a host mount.
-    Tree {
-        /// The source.
-        path: PathBuf,
-        /// With all mounts below it.
-        recursive: bool,
-        /// The source's last component must not be followed when it is a link.
-        nofollow: bool,
-        /// The index of the mount whose id maps apply.
-        idmap: Option<usize>,
-    },
     /// The socket that the terminal's master goes to.
     Console,
     /// The file that the output of hooks is added to.

@@ -3,8 +3,8 @@
 use super::compile::{new, text};
 use super::options::flag;
 use super::options::{self, Bind, Options, attribute};
-use super::wire::{List, Op, create};
-use super::{Facts, Handle, Program, slices};
+use super::wire::{List, Op, create, follow};
+use super::{Facts, Program, slices};
 use crate::error::{Error, Result};
 use crate::oci::{Config, DeviceType, Mount, NamespaceType};
 use std::path::{Path, PathBuf};
@@ -28,28 +28,13 @@ const LINKS: &[(&str, &str)] = &[
 
 /// The mounts and `/dev`, before the rootfs becomes the root.
 pub fn compile(config: &Config, facts: &Facts, program: &mut Program) -> Result<()> {
-    let mut late = Vec::new();
     for (index, mount) in config.mounts.iter().enumerate() {
-        one(config, facts, index, mount, &mut late, program)?;
+        one(config, facts, index, mount, program)?;
     }
-    // A container that binds the host's /dev keeps it as it is.
-    let host_dev = config
-        .mounts
-        .iter()
-        .any(|mount| clean(&mount.destination) == "/dev" && is_bind(mount));
-    if !host_dev {
+    if makes_devices(config) {
         devices(config, facts, program)?;
     }
-    for (target, flags) in late {
-        program.push(Op::Remount {
-            target: target.as_str().into(),
-            flags,
-            data: "".into(),
-        });
-    }
-    if let Some(process) = &config.process
-        && process.cwd != "/"
-    {
+    if let Some(process) = config.process.as_ref().filter(|process| process.cwd != "/") {
         program.push(Op::MakeDirectory {
             path: process.cwd.as_str().into(),
             mode: 0o755,
@@ -58,20 +43,112 @@ pub fn compile(config: &Config, facts: &Facts, program: &mut Program) -> Result<
     Ok(())
 }
 
+/// A container that binds the host's /dev keeps it as it is.
+fn makes_devices(config: &Config) -> bool {
+    let bound = |mount: &Mount| clean(&mount.destination) == "/dev" && is_bind(mount);
+    !config.mounts.iter().any(bound)
+}
+
+/// The source of a bind mount.
+pub struct BindSource {
+    /// As an absolute path.
+    pub path: PathBuf,
+    /// With all mounts below it.
+    pub recursive: bool,
+    /// The last component is not followed when it is a link.
+    pub nofollow: bool,
+    /// Ids are mapped.
+    pub idmapped: bool,
+    /// They are on all mounts of the tree.
+    pub idmap_tree: bool,
+}
+
+/// The source of a bind mount, of a bundle in that directory.
+pub fn bind_source(mount: &Mount, bundle: &Path) -> BindSource {
+    let options = options::parse(&mount.options);
+    BindSource {
+        path: bundle.join(mount.source.as_deref().unwrap_or_default()),
+        recursive: options.bind == Some(Bind::Tree),
+        nofollow: options.source_nofollow,
+        idmapped: options.idmap.is_some() || !mount.uid_mappings.is_empty(),
+        idmap_tree: options.idmap == Some(Bind::Tree),
+    }
+}
+
+/// The source that a mount wants copied rather than mounted when it is a symbolic link.
+pub fn wants_link(mount: &Mount) -> Option<&str> {
+    let wanted = mount.options.iter().any(|option| option == "copy-symlink");
+    mount.source.as_deref().filter(|_| wanted)
+}
+
+/// What comes once the rootfs is the root: standard streams that are the host's null device become the container's
+/// own, which is what it may open again, and what can be checkpointed.
+pub fn streams(config: &Config, facts: &Facts, program: &mut Program) {
+    let terminal = config
+        .process
+        .as_ref()
+        .is_some_and(|process| process.terminal);
+    if facts.null_streams != 0 && !terminal && makes_devices(config) {
+        program.push(Op::ReopenNull {
+            streams: facts.null_streams,
+        });
+    }
+}
+
 /// What comes last, once nothing is written below the rootfs any more.
-pub fn finish(config: &Config, program: &mut Program) {
+pub fn finish(config: &Config, facts: &Facts, program: &mut Program) {
+    for mount in &config.mounts {
+        let options = options::parse(&mount.options);
+        if options.set & flag::RDONLY != 0 && made_writable(config, facts, mount) {
+            let tree = match mount.kind.as_deref() {
+                Some("cgroup") => flag::REC | flag::NOSUID | flag::NODEV | flag::NOEXEC,
+                _ => 0,
+            };
+            program.push(Op::Remount {
+                target: destination(facts, mount).as_str().into(),
+                flags: flag::RDONLY | flag::REMOUNT | flag::BIND | tree,
+                data: "".into(),
+            });
+        }
+    }
     if config.root.as_ref().is_some_and(|root| root.readonly) {
         program.push(Op::RootReadonly {});
     }
-    if !config.linux.readonly_paths.is_empty() {
+    let readonly = unique(&config.linux.readonly_paths);
+    if !readonly.is_empty() {
         program.push(Op::ReadonlyPaths {
-            paths: List::Made(&slices(&config.linux.readonly_paths)),
+            paths: List::Made(&readonly),
         });
     }
-    if !config.linux.masked_paths.is_empty() {
+    let masked = unique(&config.linux.masked_paths);
+    if !masked.is_empty() {
         program.push(Op::Mask {
-            paths: List::Made(&slices(&config.linux.masked_paths)),
+            paths: List::Made(&masked),
         });
+    }
+}
+
+/// The paths, each once.
+fn unique(paths: &[String]) -> Vec<&[u8]> {
+    let mut kept: Vec<&[u8]> = Vec::with_capacity(paths.len());
+    for path in paths.iter().map(String::as_bytes) {
+        if !kept.contains(&path) {
+            kept.push(path);
+        }
+    }
+    kept
+}
+
+/// Whether a read-only mount is first made writable, as others may yet be mounted below it, or devices made in it.
+fn made_writable(config: &Config, facts: &Facts, mount: &Mount) -> bool {
+    let options = options::parse(&mount.options);
+    if is_bind(mount) || options.remount {
+        return false;
+    }
+    match mount.kind.as_deref() {
+        Some("tmpfs") => true,
+        Some("cgroup") => !facts.v1_mounts.is_empty(),
+        _ => clean(&mount.destination) == "/dev" && makes_devices(config),
     }
 }
 
@@ -92,15 +169,29 @@ const BELOW_PROC: &[&str] = &[
 ];
 
 fn below_proc(index: usize, mount: &Mount, target: &str) -> Result<()> {
-    let procfs = mount.kind.as_deref() == Some("proc")
-        || is_bind(mount) && mount.source.as_deref() == Some("/proc");
+    // Whether what is bound is a procfs, the stub sees.
+    let procfs = mount.kind.as_deref() == Some("proc") || is_bind(mount);
     let inside = target.starts_with("/proc/") && !BELOW_PROC.contains(&target);
-    if inside || target == "/proc" && !procfs {
+    if target == "/proc" && !procfs {
+        return Err(Error::new(format!(
+            "mounts[{index}].destination: {target:?} cannot be mounted because it is not of type proc"
+        )));
+    }
+    if inside {
         return Err(Error::new(format!(
             "mounts[{index}].destination: {target:?} cannot be mounted because it is inside /proc"
         )));
     }
     Ok(())
+}
+
+/// Where a mount is put, from the root: a path of the host's below the rootfs means what it means there, as with runc.
+fn destination(facts: &Facts, mount: &Mount) -> String {
+    let whole = clean(&mount.destination);
+    match Path::new(&whole).strip_prefix(&facts.rootfs) {
+        Ok(below) if facts.rootfs != Path::new("/") => format!("/{}", below.display()),
+        _ => whole,
+    }
 }
 
 fn is_bind(mount: &Mount) -> bool {
@@ -121,35 +212,43 @@ fn one(
     facts: &Facts,
     index: usize,
     mount: &Mount,
-    late: &mut Vec<(String, u64)>,
     program: &mut Program,
 ) -> Result<()> {
     let options = options::parse(&mount.options);
-    let target = clean(&mount.destination);
+    let target = destination(facts, mount);
     if !mount.destination.starts_with('/') {
         program.warnings.push(format!(
-            "mounts[{index}].destination: {:?} is not absolute: taken as {target:?}",
+            "mounts[{index}].destination: {:?}: relative destination path is **deprecated**, using it as {target:?}",
             mount.destination
         ));
     }
+    if target == "/" && !options.remount {
+        return Err(Error::new(format!(
+            "mounts[{index}].destination: {:?} is on the top of the rootfs: use root.path for that",
+            mount.destination
+        )));
+    }
     below_proc(index, mount, &target)?;
     if options.remount {
-        let flags = legacy_flags(&options) | options.superblock | flag::REMOUNT;
-        let bind = if options.bind.is_some() {
-            flag::BIND
-        } else {
-            0
-        };
+        let bind = options.bind.map_or(0, |_| flag::BIND);
         let data = options.data.join(",");
         program.push(Op::Remount {
             target: target.as_str().into(),
-            flags: flags | bind,
+            flags: options.set | options.superblock | flag::REMOUNT | bind,
             data: data.as_str().into(),
         });
         return Ok(());
     }
     if is_bind(mount) {
-        return bind(facts, index, mount, &options, &target, program);
+        if let (true, Some(link)) = (options.copy_symlink, facts.source_links.get(&index)) {
+            program.push(Op::ExactLink {
+                target: text(link),
+                path: target.as_str().into(),
+                replace: 0,
+            });
+            return Ok(());
+        }
+        return bind(config, facts, index, mount, &options, &target, program);
     }
     let kind = mount
         .kind
@@ -161,7 +260,8 @@ fn one(
             ))
         })?;
     if kind == "cgroup" {
-        return cgroup(config, facts, mount, &options, &target, late, program);
+        cgroup(config, facts, mount, &options, &target, program);
+        return Ok(());
     }
     if kind == "sysfs" && shared_network(config) {
         // A sysfs shows the network namespace of whoever mounts it, and that one is not ours to show.
@@ -174,23 +274,32 @@ fn one(
             data: Vec::new(),
             ..options
         };
-        return bind(facts, index, &host, &tree, &target, program);
+        return bind(config, facts, index, &host, &tree, &target, program);
     }
-    let mut attributes = options.set;
-    if kind == "tmpfs" && options.set & attribute::RDONLY != 0 {
-        // Others may yet be mounted below it, or devices made in it.
+    let mut attributes = options.attributes();
+    if made_writable(config, facts, mount) {
         attributes &= !attribute::RDONLY;
-        late.push((
-            target.clone(),
-            legacy_flags(&options) | flag::REMOUNT | flag::BIND,
-        ));
     }
     let superblock = match kind {
         "proc" | "sysfs" | "tmpfs" | "mqueue" | "devpts" | "cgroup2" => options.superblock,
-        _ if options.set & attribute::RDONLY != 0 => options.superblock | flag::RDONLY,
-        _ => options.superblock,
+        _ => options.superblock | options.set & flag::RDONLY,
     };
-    let data = slices(&options.data);
+    if kind == "tmpfs"
+        && !options
+            .data
+            .iter()
+            .any(|option| option.starts_with("mode="))
+    {
+        program.push(Op::Covered {
+            target: target.as_str().into(),
+        });
+    }
+    let mut data = slices(&options.data);
+    let context;
+    if let (Some(label), true) = (&config.linux.mount_label, labelled(kind)) {
+        context = format!("context={label}");
+        data.push(context.as_bytes());
+    }
     program.push(Op::FsTree {
         fstype: kind.into(),
         source: mount.source.as_deref().unwrap_or(kind).into(),
@@ -204,16 +313,35 @@ fn one(
             target: target.as_str().into(),
         });
     }
-    let strict = matches!(kind, "proc" | "sysfs") || options.target_nofollow;
+    let strict = matches!(kind, "proc" | "sysfs");
     program.push(Op::Attach {
         target: target.as_str().into(),
         create: create::DIRECTORY,
-        nofollow: strict.into(),
+        follow: if strict {
+            follow::NONE
+        } else {
+            follows(&options)
+        },
     });
     Ok(())
 }
 
+/// Which links are followed to a mount's target.
+fn follows(options: &Options) -> u8 {
+    if options.target_nofollow {
+        follow::PARENTS
+    } else {
+        follow::ALL
+    }
+}
+
+/// Whether `linux.mountLabel` is given to file systems of this type.
+fn labelled(kind: &str) -> bool {
+    !matches!(kind, "proc" | "sysfs" | "mqueue" | "cgroup2")
+}
+
 fn bind(
+    config: &Config,
     facts: &Facts,
     index: usize,
     mount: &Mount,
@@ -221,60 +349,53 @@ fn bind(
     target: &str,
     program: &mut Program,
 ) -> Result<()> {
-    let source = mount
-        .source
-        .as_deref()
-        .filter(|source| !source.is_empty())
-        .ok_or_else(|| {
-            Error::new(format!(
-                "mounts[{index}].source: is missing: a bind mount needs the path that it shows"
-            ))
-        })?;
-    let source = facts.bundle.join(source);
-    let recursive = options.bind == Some(Bind::Tree);
-    let nofollow = options.source_nofollow;
-    let idmapped = options.idmap.is_some() || !mount.uid_mappings.is_empty();
-    if facts.unprivileged && !idmapped {
-        let path = text(&source);
-        program.push(Op::PathTree {
+    if mount.source.as_deref().is_none_or(str::is_empty) {
+        return Err(Error::new(format!(
+            "mounts[{index}].source: is missing: a bind mount needs the path that it shows"
+        )));
+    }
+    let source = bind_source(mount, &facts.bundle);
+    let path = text(&source.path);
+    // The sysfs fallback is a tree without saying so.
+    let recursive = (options.bind == Some(Bind::Tree)).into();
+    let nofollow = source.nofollow.into();
+    let idmapped = source.idmapped;
+    if idmapped && facts.unprivileged {
+        return Err(Error::new(format!(
+            "mounts[{index}]: id-mapped mounts are not supported for rootless containers"
+        )));
+    }
+    let foreign = config.linux.namespace(NamespaceType::User).is_some();
+    if idmapped || foreign && !facts.unprivileged {
+        program.push(Op::AskTree {
+            index: index as u32,
             path,
-            recursive: recursive.into(),
-            nofollow: nofollow.into(),
-        });
-    } else {
-        let idmap = idmapped.then_some(index);
-        let tree = program.slot(Handle::Tree {
-            path: source,
             recursive,
             nofollow,
-            idmap,
+            privileged: idmapped.into(),
         });
-        program.push(Op::SlotTree { tree });
+    } else {
+        program.push(Op::PathTree {
+            path,
+            recursive,
+            nofollow,
+        });
     }
-    if options.set | options.clear != 0 {
-        program.push(Op::TreeAttributes {
-            set: options.set,
-            clear: options.clear,
-            propagation: 0,
-            recursive: 0,
-            locked_ok: 1,
+    if target == "/proc" {
+        program.push(Op::RequireProc {});
+    }
+    if let Some((set, clear, cleared)) = options.bind_change() {
+        program.push(Op::BindAttributes {
+            set,
+            clear,
+            cleared,
         });
     }
     tree_changes(options, program);
-    let directory = facts
-        .source_is_directory
-        .get(index)
-        .copied()
-        .unwrap_or(true);
-    let create = if directory {
-        create::DIRECTORY
-    } else {
-        create::FILE
-    };
     program.push(Op::Attach {
         target: target.into(),
-        create,
-        nofollow: options.target_nofollow.into(),
+        create: create::LIKE_TREE,
+        follow: follows(options),
     });
     Ok(())
 }
@@ -287,7 +408,6 @@ fn tree_changes(options: &Options, program: &mut Program) {
             clear: options.clear_tree,
             propagation: 0,
             recursive: 1,
-            locked_ok: 0,
         });
     }
     for flags in &options.propagation {
@@ -296,7 +416,6 @@ fn tree_changes(options: &Options, program: &mut Program) {
             clear: 0,
             propagation: flags & !flag::REC,
             recursive: (flags & flag::REC != 0).into(),
-            locked_ok: 0,
         });
     }
 }
@@ -314,69 +433,68 @@ fn cgroup(
     mount: &Mount,
     options: &Options,
     target: &str,
-    late: &mut Vec<(String, u64)>,
     program: &mut Program,
-) -> Result<()> {
+) {
     let own_namespace = config.linux.namespace(NamespaceType::Cgroup).is_some();
     let attach = |target: &str, program: &mut Program| {
         program.push(Op::Attach {
             target: target.into(),
             create: create::DIRECTORY,
-            nofollow: 0,
+            follow: follow::ALL,
         });
     };
     if facts.v1_mounts.is_empty() {
-        program.push(Op::FsTree {
-            fstype: "cgroup2".into(),
+        let whole = PathBuf::from("/sys/fs/cgroup");
+        let own = facts.cgroup2.as_ref().filter(|_| own_namespace);
+        program.push(Op::Cgroup2Tree {
             source: mount.source.as_deref().unwrap_or("cgroup").into(),
             options: List::Made(&slices(&options.data)),
-            sb_flags: 0,
-            attributes: options.set,
+            attributes: options.attributes(),
+            fallback: text(own.unwrap_or(&whole)),
         });
         tree_changes(options, program);
-        attach(target, program);
-        return Ok(());
+        return attach(target, program);
     }
+    // As runc has it, whatever the options say.
+    let always = attribute::NOSUID | attribute::NODEV | attribute::NOEXEC;
     program.push(Op::FsTree {
         fstype: "tmpfs".into(),
         source: "tmpfs".into(),
         options: List::Made(&[b"mode=755"]),
         sb_flags: 0,
-        attributes: options.set & !attribute::RDONLY,
+        attributes: always,
     });
+    tree_changes(options, program);
     attach(target, program);
-    // Restrictions alone can be put on all of the mounts together, once they are there.
-    let restricted_late = options.set & attribute::RDONLY != 0 && options.set & !RESTRICTIONS == 0;
+    // A read-only one is remounted with all mounts below it in the end.
+    let restricted_late = options.set & flag::RDONLY != 0;
     for hierarchy in &facts.v1_mounts {
-        let below = format!("{target}/{}", hierarchy.name);
+        let set = options.attributes() | always;
         if own_namespace {
             program.push(Op::FsTree {
                 fstype: "cgroup".into(),
                 source: "cgroup".into(),
                 options: List::Made(&slices(&hierarchy.options)),
                 sb_flags: 0,
-                attributes: options.set,
+                attributes: set & !attribute::RDONLY,
             });
         } else {
-            let path = join(&hierarchy.mountpoint, &hierarchy.cgroup);
-            let tree = program.slot(Handle::Tree {
-                path,
-                recursive: false,
-                nofollow: false,
-                idmap: None,
+            program.push(Op::PathTree {
+                path: text(&join(&hierarchy.mountpoint, &hierarchy.cgroup)),
+                recursive: 0,
+                nofollow: 0,
             });
-            program.push(Op::SlotTree { tree });
+            // With the others, once all are there.
             if !restricted_late {
-                program.push(Op::TreeAttributes {
-                    set: options.set,
+                program.push(Op::BindAttributes {
+                    set,
                     clear: 0,
-                    propagation: 0,
-                    recursive: 0,
-                    locked_ok: 1,
+                    cleared: 0,
                 });
             }
         }
-        attach(&below, program);
+        tree_changes(options, program);
+        attach(&format!("{target}/{}", hierarchy.name), program);
         for part in hierarchy
             .name
             .split(',')
@@ -389,18 +507,7 @@ fn cgroup(
             });
         }
     }
-    if options.set & attribute::RDONLY != 0 {
-        late.push((
-            target.to_string(),
-            legacy_flags(options) | flag::REMOUNT | flag::BIND | flag::REC,
-        ));
-    }
-    Ok(())
 }
-
-/// What a mount only loses by.
-const RESTRICTIONS: u64 =
-    attribute::RDONLY | attribute::NOSUID | attribute::NODEV | attribute::NOEXEC;
 
 fn join(mountpoint: &Path, cgroup: &str) -> PathBuf {
     mountpoint.join(cgroup.trim_start_matches('/'))
@@ -408,22 +515,20 @@ fn join(mountpoint: &Path, cgroup: &str) -> PathBuf {
 
 /// Device nodes and links in `/dev`.
 fn devices(config: &Config, facts: &Facts, program: &mut Program) -> Result<()> {
-    let bound = config.linux.namespace(NamespaceType::User).is_some();
+    let bound = config.linux.namespace(NamespaceType::User).is_some() || facts.unprivileged;
     let wanted = &config.linux.devices;
     for &(path, major, minor) in DEVICES {
         if !wanted.iter().any(|device| clean(&device.path) == path) {
-            node(
-                path,
-                libc::S_IFCHR | 0o666,
-                (major, minor),
-                (0, 0),
-                bound,
-                facts,
-                program,
-            );
+            let mode = libc::S_IFCHR | 0o666;
+            node(path, mode, (major, minor), (0, 0), bound, program);
         }
     }
     for device in wanted {
+        let path = clean(&device.path);
+        // Always the link to that of the container's own devpts.
+        if path == "/dev/ptmx" {
+            continue;
+        }
         let format = match device.kind {
             DeviceType::Char | DeviceType::Unbuffered => libc::S_IFCHR,
             DeviceType::Block => libc::S_IFBLK,
@@ -433,15 +538,7 @@ fn devices(config: &Config, facts: &Facts, program: &mut Program) -> Result<()> 
         let number = (device.major as u32, device.minor as u32);
         let owner = (device.uid.unwrap_or(0), device.gid.unwrap_or(0));
         let bound = bound && device.kind != DeviceType::Fifo;
-        node(
-            &clean(&device.path),
-            mode,
-            number,
-            owner,
-            bound,
-            facts,
-            program,
-        );
+        node(&path, mode, number, owner, bound, program);
     }
     for (target, path) in LINKS {
         program.push(Op::Symlink {
@@ -453,9 +550,10 @@ fn devices(config: &Config, facts: &Facts, program: &mut Program) -> Result<()> 
         target: "/proc/kcore".into(),
         path: "/dev/core".into(),
     });
-    program.push(Op::Symlink {
+    program.push(Op::ExactLink {
         target: "pts/ptmx".into(),
         path: "/dev/ptmx".into(),
+        replace: 1,
     });
     Ok(())
 }
@@ -467,7 +565,6 @@ fn node(
     (major, minor): (u32, u32),
     (uid, gid): (u32, u32),
     bound: bool,
-    facts: &Facts,
     program: &mut Program,
 ) {
     if !bound {
@@ -480,44 +577,14 @@ fn node(
             gid,
         });
     }
-    if facts.unprivileged {
-        program.push(Op::PathTree {
-            path: path.into(),
-            recursive: 0,
-            nofollow: 0,
-        });
-    } else {
-        let handle = Handle::Tree {
-            path: path.into(),
-            recursive: false,
-            nofollow: false,
-            idmap: None,
-        };
-        let tree = program.slot(handle);
-        program.push(Op::SlotTree { tree });
-    }
+    program.push(Op::PathTree {
+        path: path.into(),
+        recursive: 0,
+        nofollow: 0,
+    });
     program.push(Op::Attach {
         target: path.into(),
         create: create::FILE,
-        nofollow: 0,
+        follow: follow::ALL,
     });
-}
-
-/// `MOUNT_ATTR_*` as the `MS_*` flags of mount(2).
-fn legacy_flags(options: &Options) -> u64 {
-    let pairs = [
-        (attribute::RDONLY, flag::RDONLY),
-        (attribute::NOSUID, flag::NOSUID),
-        (attribute::NODEV, flag::NODEV),
-        (attribute::NOEXEC, flag::NOEXEC),
-        (attribute::NODIRATIME, flag::NODIRATIME),
-        (attribute::NOATIME, flag::NOATIME),
-        (attribute::STRICTATIME, flag::STRICTATIME),
-        (attribute::NOSYMFOLLOW, 256),
-    ];
-    pairs
-        .iter()
-        .filter(|(attribute, _)| options.set & attribute != 0)
-        .map(|(_, flag)| flag)
-        .sum()
 }

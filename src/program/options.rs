@@ -26,6 +26,7 @@ pub mod flag {
     pub const REMOUNT: u64 = 32;
     pub const MANDLOCK: u64 = 64;
     pub const DIRSYNC: u64 = 128;
+    pub const NOSYMFOLLOW: u64 = 256;
     pub const NOATIME: u64 = 1024;
     pub const NODIRATIME: u64 = 2048;
     pub const BIND: u64 = 4096;
@@ -35,6 +36,7 @@ pub mod flag {
     pub const PRIVATE: u64 = 1 << 18;
     pub const SLAVE: u64 = 1 << 19;
     pub const SHARED: u64 = 1 << 20;
+    pub const RELATIME: u64 = 1 << 21;
     pub const I_VERSION: u64 = 1 << 23;
     pub const STRICTATIME: u64 = 1 << 24;
     pub const LAZYTIME: u64 = 1 << 25;
@@ -48,11 +50,11 @@ pub struct Options {
     pub bind: Option<Bind>,
     /// `remount`.
     pub remount: bool,
-    /// `MOUNT_ATTR_*` to set and to clear on the mount itself.
+    /// `MS_*` flags of the mount itself that are asked for, and that are asked to be off.
     pub set: u64,
     /// See `set`.
-    pub clear: u64,
-    /// The same for all mounts of the tree.
+    pub cleared: u64,
+    /// `MOUNT_ATTR_*` to set and to clear on all mounts of the tree.
     pub set_tree: u64,
     /// See `set_tree`.
     pub clear_tree: u64,
@@ -83,28 +85,31 @@ pub enum Bind {
     Tree,
 }
 
-/// Options that set or clear an attribute: name, attribute, whether it is set. With an `r` before it, the option is
-/// about the whole tree.
-const ATTRIBUTES: &[(&str, u64, bool)] = &[
-    ("ro", RDONLY, true),
-    ("rw", RDONLY, false),
-    ("nosuid", NOSUID, true),
-    ("suid", NOSUID, false),
-    ("nodev", NODEV, true),
-    ("dev", NODEV, false),
-    ("noexec", NOEXEC, true),
-    ("exec", NOEXEC, false),
-    ("nodiratime", NODIRATIME, true),
-    ("diratime", NODIRATIME, false),
-    ("relatime", RELATIME, true),
-    ("norelatime", RELATIME, false),
-    ("noatime", NOATIME, true),
-    ("atime", NOATIME, false),
-    ("strictatime", STRICTATIME, true),
-    ("nostrictatime", STRICTATIME, false),
-    ("nosymfollow", NOSYMFOLLOW, true),
-    ("symfollow", NOSYMFOLLOW, false),
+/// Options of a mount: name, flag of mount(2), attribute of mount_setattr(2), whether they are set. With an `r`
+/// before it, the option is about the whole tree.
+const ATTRIBUTES: &[(&str, u64, u64, bool)] = &[
+    ("ro", flag::RDONLY, RDONLY, true),
+    ("rw", flag::RDONLY, RDONLY, false),
+    ("nosuid", flag::NOSUID, NOSUID, true),
+    ("suid", flag::NOSUID, NOSUID, false),
+    ("nodev", flag::NODEV, NODEV, true),
+    ("dev", flag::NODEV, NODEV, false),
+    ("noexec", flag::NOEXEC, NOEXEC, true),
+    ("exec", flag::NOEXEC, NOEXEC, false),
+    ("nodiratime", flag::NODIRATIME, NODIRATIME, true),
+    ("diratime", flag::NODIRATIME, NODIRATIME, false),
+    ("relatime", flag::RELATIME, RELATIME, true),
+    ("norelatime", flag::RELATIME, RELATIME, false),
+    ("noatime", flag::NOATIME, NOATIME, true),
+    ("atime", flag::NOATIME, NOATIME, false),
+    ("strictatime", flag::STRICTATIME, STRICTATIME, true),
+    ("nostrictatime", flag::STRICTATIME, STRICTATIME, false),
+    ("nosymfollow", flag::NOSYMFOLLOW, NOSYMFOLLOW, true),
+    ("symfollow", flag::NOSYMFOLLOW, NOSYMFOLLOW, false),
 ];
+
+/// The flags that say when access times are written.
+const ATIME: u64 = flag::RELATIME | flag::NOATIME | flag::STRICTATIME | flag::NODIRATIME;
 
 /// Options that set or clear a flag of the superblock.
 const SUPERBLOCK: &[(&str, u64, bool)] = &[
@@ -194,20 +199,21 @@ fn parse_one(option: &str, parsed: &mut Options) {
         "copy-symlink" => return parsed.copy_symlink = true,
         _ => {}
     }
-    if let Some(&(_, attribute, on)) = ATTRIBUTES.iter().find(|(name, ..)| *name == option) {
-        return change(&mut parsed.set, &mut parsed.clear, attribute, on, option);
+    if let Some(&(_, flag, _, on)) = ATTRIBUTES.iter().find(|(name, ..)| *name == option) {
+        return switch(&mut parsed.set, &mut parsed.cleared, flag, on);
     }
     let tree = option
         .strip_prefix('r')
         .and_then(|rest| ATTRIBUTES.iter().find(|(name, ..)| *name == rest));
-    if let Some(&(_, attribute, on)) = tree {
-        return change(
-            &mut parsed.set_tree,
-            &mut parsed.clear_tree,
-            attribute,
-            on,
-            &option[1..],
-        );
+    if let Some(&(_, flag, attribute, on)) = tree {
+        // Of the kinds of atime there is always one: the kernel wants the whole field cleared to change it.
+        if flag & ATIME & !flag::NODIRATIME != 0 {
+            parsed.set_tree &= !ATIME_MASK;
+            parsed.clear_tree |= ATIME_MASK;
+            parsed.set_tree |= if on { attribute } else { RELATIME };
+            return;
+        }
+        return switch(&mut parsed.set_tree, &mut parsed.clear_tree, attribute, on);
     }
     if let Some(&(_, flag, on)) = SUPERBLOCK.iter().find(|(name, ..)| *name == option) {
         return if on {
@@ -218,26 +224,64 @@ fn parse_one(option: &str, parsed: &mut Options) {
     }
     match propagation(option) {
         Some(flags) => parsed.propagation.push(flags),
-        None => parsed.data.push(option.to_string()),
+        None => parsed.data.extend(split(option).map(String::from)),
     }
 }
 
-/// The later option wins. The kinds of atime exclude each other, and the kernel wants their whole field
-/// cleared when one of them is set.
-fn change(set: &mut u64, clear: &mut u64, attribute: u64, on: bool, name: &str) {
-    let atime = name.ends_with("atime") && !name.ends_with("diratime");
-    if atime {
-        *set &= !ATIME_MASK;
-        *clear |= ATIME_MASK;
-        if on {
-            *set |= attribute;
+/// The parts of a text of several options, as mount(2) would take them: a comma that is escaped or in quotes belongs
+/// to a value.
+fn split(option: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    option
+        .split(move |c| {
+            let separates = c == ',' && !quoted && !escaped;
+            quoted ^= c == '"';
+            escaped = c == '\\' && !escaped;
+            separates
+        })
+        .filter(|part| !part.is_empty())
+}
+
+/// The later option wins.
+fn switch(set: &mut u64, clear: &mut u64, bits: u64, on: bool) {
+    let (to, from) = if on { (set, clear) } else { (clear, set) };
+    *to |= bits;
+    *from &= !bits;
+}
+
+impl Options {
+    /// The attributes that are asked for, as mount(2) would understand them: of several kinds of atime, the strictest.
+    pub fn attributes(&self) -> u64 {
+        let of = |flags: u64| {
+            let rows = ATTRIBUTES.iter().filter(|row| row.3 && row.1 & flags != 0);
+            rows.fold(0, |all, row| all | row.2)
+        };
+        let atime = match self.set {
+            set if set & flag::STRICTATIME != 0 => STRICTATIME,
+            set if set & flag::NOATIME != 0 => NOATIME,
+            _ => RELATIME,
+        };
+        of(self.set & !(flag::STRICTATIME | flag::NOATIME)) | atime
+    }
+
+    /// What changes on a bind mount, to be set, to be cleared, and what of this is asked to be off. Without any option,
+    /// the source's attributes are kept; with one, all others are off, as runc has it: but for atime, which only
+    /// changes when a kind of it is asked for.
+    pub fn bind_change(&self) -> Option<(u64, u64, u64)> {
+        if self.set | self.cleared == 0 {
+            return None;
         }
-    } else if on {
-        *set |= attribute;
-        *clear &= !attribute;
-    } else {
-        *set &= !attribute;
-        *clear |= attribute;
+        const ALL: u64 = RDONLY | NOSUID | NODEV | NOEXEC | NOSYMFOLLOW;
+        let (set, mut clear) = (self.attributes(), ALL);
+        if self.set & ATIME != 0 {
+            clear |= ATIME_MASK | NODIRATIME;
+        }
+        let off = |row: &&(&str, u64, u64, bool)| !row.3 && row.1 & self.cleared != 0;
+        let cleared = ATTRIBUTES
+            .iter()
+            .filter(off)
+            .fold(0, |all, row| all | row.2);
+        Some((set, clear & !(set & !ATIME_MASK), cleared))
     }
 }
 
@@ -258,15 +302,33 @@ mod tests {
     fn the_later_option_wins() {
         assert_eq!(parsed(&["ro", "rw"]).set, 0);
         assert_eq!(parsed(&["rw", "ro"]).set, RDONLY);
-        assert_eq!(parsed(&["noatime", "strictatime"]).set, STRICTATIME);
-        assert_eq!(parsed(&["noatime", "relatime"]).set, 0);
+        assert_eq!(
+            parsed(&["noatime", "strictatime"]).attributes(),
+            STRICTATIME
+        );
+        assert_eq!(
+            parsed(&["noatime", "atime", "relatime"]).attributes(),
+            RELATIME
+        );
+        assert_eq!(parsed(&["rnoatime", "rrelatime"]).set_tree, RELATIME);
+    }
+
+    #[test]
+    fn a_bind_mount_without_options_changes_nothing() {
+        assert_eq!(parsed(&["bind", "rprivate"]).bind_change(), None);
+        let (set, clear, cleared) = parsed(&["bind", "ro", "dev"]).bind_change().unwrap();
+        assert_eq!((set, cleared), (RDONLY, NODEV));
+        assert_eq!(clear, NOSUID | NODEV | NOEXEC | NOSYMFOLLOW);
+        let (set, clear, _) = parsed(&["bind", "nodiratime"]).bind_change().unwrap();
+        assert_eq!(set, NODIRATIME);
+        assert_eq!(clear & (ATIME_MASK | NODIRATIME), ATIME_MASK);
     }
 
     #[test]
     fn tree_options_are_told_from_plain_ones() {
         let options = parsed(&["rbind", "rro", "relatime", "rslave"]);
         assert_eq!(options.bind, Some(Bind::Tree));
-        assert_eq!((options.set, options.set_tree), (0, RDONLY));
+        assert_eq!((options.set, options.set_tree), (flag::RELATIME, RDONLY));
         assert_eq!(options.propagation, [flag::SLAVE | flag::REC]);
     }
 
@@ -295,6 +357,10 @@ mod tests {
         assert_eq!(
             parsed(&["mode=755", "nosuid", "size=65536k"]).data,
             ["mode=755", "size=65536k"]
+        );
+        assert_eq!(
+            parsed(&["size=1k,mode=700", r#"context="a,b",lowerdir=/x\,y"#]).data,
+            ["size=1k", "mode=700", r#"context="a,b""#, r"lowerdir=/x\,y"]
         );
     }
 }

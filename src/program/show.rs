@@ -23,7 +23,6 @@ fn slot(op: &Op<'_>) -> Option<Slot> {
     match *op {
         Op::JoinCgroup { tasks } => Some(tasks),
         Op::Setns { namespace, .. } => Some(namespace),
-        Op::SlotTree { tree } => Some(tree),
         Op::HookOutput { file, .. } => Some(file),
         _ => None,
     }
@@ -38,19 +37,17 @@ impl fmt::Display for Handle {
             Handle::Tasks(index) => write!(f, "of hierarchy {index}"),
             Handle::Namespace(kind, path) => write!(f, "{} {}", kind.name(), path.display()),
             Handle::Process => f.write_str("of the container"),
-            Handle::Tree {
-                path,
-                recursive,
-                idmap,
-                ..
-            } => {
-                let tree = if *recursive { " and all below it" } else { "" };
-                let idmap = if idmap.is_some() { ", idmapped" } else { "" };
-                write!(f, "{}{tree}{idmap}", path.display())
-            }
             Handle::Console => f.write_str("the console socket"),
             Handle::HookOutput(path) => path.display().fmt(f),
         }
+    }
+}
+
+fn below(recursive: u8) -> &'static str {
+    if recursive != 0 {
+        " and all below it"
+    } else {
+        ""
     }
 }
 
@@ -184,16 +181,39 @@ impl fmt::Display for Op<'_> {
                     write!(f, " with {}", Words(options))
                 }
             }
-            Op::SlotTree { .. } => f.write_str("take host's"),
             Op::PathTree {
                 path, recursive, ..
+            } => write!(f, "clone {}{}", Word(path), below(recursive)),
+            Op::AskTree {
+                path,
+                recursive,
+                privileged,
+                ..
             } => {
-                let tree = if recursive != 0 {
-                    " and all below it"
-                } else {
-                    ""
-                };
-                write!(f, "clone {}{tree}", Word(path))
+                let idmap = if privileged != 0 { ", idmapped" } else { "" };
+                write!(f, "clone {}{}{idmap}", Word(path), below(recursive))
+            }
+            Op::Cgroup2Tree {
+                attributes,
+                fallback,
+                ..
+            } => {
+                let attributes = Flags(attributes, ATTRIBUTES);
+                write!(f, "new cgroup2{attributes}, or clone {}", Word(fallback))
+            }
+            Op::BindAttributes { set, clear, .. } => {
+                write!(f, "  make it{}", Flags(set, ATTRIBUTES))?;
+                write!(f, " not{}", Flags(clear, ATTRIBUTES))
+            }
+            Op::Covered { target } => write!(f, "as owner and mode of {} are,", Word(target)),
+            Op::RequireProc {} => f.write_str("  it must be a procfs"),
+            Op::HideHost { path } => write!(f, "take away the host's {}", Word(path)),
+            Op::ReopenNull { .. } => {
+                f.write_str("open /dev/null anew where it is a standard stream")
+            }
+            Op::Unmount { target } => write!(f, "unmount {}", Word(target)),
+            Op::ExactLink { target, path, .. } => {
+                write!(f, "link {} to {}", Word(path), Word(target))
             }
             Op::TreeAttributes {
                 set,

@@ -1,8 +1,8 @@
 //! Processes and signals: pidfds, waiting, signal masks, and a few facts about ourselves.
 
 use super::check;
-use crate::error::Result;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use crate::error::{Error, Result};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// pidfd_open(2).
 pub fn pidfd_open(pid: i32) -> std::io::Result<OwnedFd> {
@@ -195,4 +195,34 @@ pub fn permitted_capabilities() -> u64 {
     // SAFETY: version 3 takes a header of two and data of six words.
     unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
     u64::from(data[1]) | u64::from(data[4]) << 32
+}
+
+/// Does something in a child of its own, with a copy of all that we have, and waits for it. Only the error's text
+/// comes back.
+pub fn in_child(deed: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (ours, theirs) = super::socket::pair()?;
+    // SAFETY: we have no threads, so the child may do all that we may; it ends here.
+    match unsafe { libc::fork() } {
+        0 => {
+            let status = match deed() {
+                Ok(()) => 0,
+                Err(error) => {
+                    let _ = super::socket::send(theirs.as_fd(), error.to_string().as_bytes());
+                    1
+                }
+            };
+            // SAFETY: ends the child without touching what it shares with us.
+            unsafe { libc::_exit(status) }
+        }
+        pid if pid < 0 => Err(Error::last_os()),
+        pid => {
+            drop(theirs);
+            let mut text = [0; 1024];
+            let (length, _) = super::socket::receive(ours.as_fd(), &mut text)?;
+            match wait(pid)? {
+                0 => Ok(()),
+                _ => Err(Error::new(String::from_utf8_lossy(&text[..length]))),
+            }
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! The terminal: made in the container's own devpts, its master sent out, its slave made the standard streams.
 
-use super::paths;
+use super::{legacy, paths};
 use crate::machine::{Failure, Machine, Outcome, Step};
 use crate::sys::call::{self, AT_EMPTY_PATH, O_NOCTTY, O_RDWR};
 use crate::sys::{Errno, Fd};
-use crate::wire::{Slot, Text, call as step, create};
+use crate::wire::{Slot, Text, call as step, create, follow};
 
 const TCGETS: u32 = 0x5401;
 const TCSETS: u32 = 0x5402;
@@ -71,9 +71,8 @@ fn keep_newlines(master: &Fd) -> Outcome {
 }
 
 /// Shows the terminal as /dev/console. What is there already must not be a link.
-fn bind(machine: &Machine, slave: &Fd) -> Outcome {
+fn bind(machine: &mut Machine, slave: &Fd) -> Outcome {
     let path = Text::new(b"/dev/console\0");
-    let target = paths::target(machine, path, create::FILE, true)?;
-    let tree = call::clone_tree(slave.raw(), c"", AT_EMPTY_PATH).step(step::OPEN_TREE)?;
-    call::move_mount(tree.raw(), target.raw()).step(step::MOVE_MOUNT)
+    let target = paths::target(machine, path, create::FILE, follow::NONE)?;
+    legacy::put(machine, slave.raw(), AT_EMPTY_PATH, &target)
 }

@@ -1,6 +1,6 @@
 //! The last steps: working directory, environment, program.
 
-use super::mounts::Digits;
+use super::text::Digits;
 use crate::machine::{Failure, Machine, Outcome, Step, c};
 use crate::sys::Errno;
 use crate::sys::call::{self, AT_FDCWD, S_IFDIR, S_IFMT};

@@ -1,14 +1,15 @@
 //! Hooks that run inside the container: config.md, "createContainer" and "startContainer".
 
 use super::exec::fill;
-use super::mounts::Digits;
-use crate::machine::{Failure, Machine, Outcome, Step, c};
-use crate::sys::Errno;
+use super::text::Digits;
+use crate::machine::{Machine, Outcome, Step, c};
 use crate::sys::call;
-use crate::wire::{List, Slot, Text, call as step};
+use crate::sys::{Errno, Fd};
+use crate::wire::{List, Message, Slot, Text, call as step};
 
 /// A hook.
 pub struct Hook<'a> {
+    pub name: Text<'a>,
     pub path: Text<'a>,
     pub argv: List<'a>,
     pub envp: List<'a>,
@@ -38,47 +39,80 @@ pub fn run(machine: &mut Machine, hook: &Hook<'static>) -> Outcome {
         hook.state_tail.bytes(),
     ])
     .step(step::WRITE)?;
+    let output = call::memory_file(&[]).step(step::WRITE)?;
+    let failed = call::memory_file(&[]).step(step::WRITE)?;
     let (argv, envp) = fill(machine, hook.argv, hook.envp)?;
     let child = call::fork().step(step::FORK)?;
     if child == 0 {
         let _ = call::dup_to(state.raw(), 0);
-        for (from, to) in [(machine.hook_stdout, 1), (machine.hook_stderr, 2)] {
-            if from >= 0 {
-                let _ = call::dup_to(from, to);
-            }
+        for (given, to) in [(machine.hook_stdout, 1), (machine.hook_stderr, 2)] {
+            let from = if given >= 0 { given } else { output.raw() };
+            let _ = call::dup_to(from, to);
         }
+        // Before the rootfs is the root, it is still the working directory.
+        let _ = call::fchdir(machine.root());
         call::restore_sigpipe();
         let _ = call::close_on_exec_from(3);
         let path = c(hook.path).unwrap_or(c"");
         let errno = machine.pointers.execve(path, argv, envp);
-        call::exit(errno.0.clamp(1, 125));
+        let _ = call::write(failed.raw(), &errno.0.to_ne_bytes());
+        call::exit(127);
     }
     drop(state);
-    if hook.timeout_msec > 0 {
+    let result = outcome(child, hook.timeout_msec, &failed);
+    if result.is_err() {
+        report(machine, hook.name, &output);
+    }
+    result
+}
+
+/// Waits for the hook; `failed` holds an errno if it could not be executed.
+fn outcome(child: usize, timeout_msec: u32, failed: &Fd) -> Outcome {
+    if timeout_msec > 0 {
         let pidfd = call::pidfd_open(child).step(step::FORK)?;
-        if !call::wait_readable(pidfd.raw(), hook.timeout_msec).step(step::FORK)? {
+        if !call::wait_readable(pidfd.raw(), timeout_msec).step(step::FORK)? {
             call::kill(child);
             call::wait(child).step(step::FORK)?;
-            return Err(Failure {
-                step: step::TIMEOUT,
-                errno: Errno(110),
-            });
+            return Err(Errno(timeout_msec as i32)).step(step::TIMEOUT);
         }
     }
     let status = call::wait(child).step(step::FORK)?;
+    let mut errno = [0; 4];
+    if call::read_at(failed.raw(), &mut errno, 0) == Ok(4) {
+        return Err(Errno(i32::from_ne_bytes(errno))).step(step::EXECVE);
+    }
     let signal = status & 0x7f;
     // A negative one is a signal.
-    let code = if signal == 0 {
-        status >> 8 & 0xff
-    } else {
-        -signal
-    };
-    if code == 0 {
-        Ok(())
-    } else {
-        Err(Failure {
-            step: step::HOOK,
-            errno: Errno(code),
-        })
+    match (signal, status >> 8 & 0xff) {
+        (0, 0) => Ok(()),
+        (0, code) => Err(Errno(code)).step(step::HOOK),
+        _ => Err(Errno(-signal)).step(step::HOOK),
     }
+}
+
+/// Tells the name of a hook that failed, and the end of what it printed.
+fn report(machine: &Machine, name: Text<'_>, output: &Fd) {
+    let message = Message {
+        kind: Message::OUTPUT,
+        op: 0,
+        call: 0,
+        errno: 0,
+    };
+    let mut packet = [0; Message::SIZE + Message::OUTPUT_SIZE];
+    let (head, rest) = packet.split_at_mut(Message::SIZE);
+    head.copy_from_slice(&message.to_bytes());
+    let name = name.bytes();
+    // Behind the name there is a NUL.
+    let Some((place, rest)) = rest.split_at_mut_checked(name.len() + 1) else {
+        return;
+    };
+    place
+        .iter_mut()
+        .zip(name)
+        .for_each(|(to, from)| *to = *from);
+    let size = call::size(output.raw()).unwrap_or(0);
+    let from = size.saturating_sub(rest.len());
+    let length = call::read_at(output.raw(), rest, from).unwrap_or(0);
+    let end = Message::SIZE + name.len() + 1 + length;
+    let _ = call::write(machine.report, packet.get(..end).unwrap_or(&[]));
 }

@@ -1,6 +1,8 @@
 //! Paths that are hidden, and paths that are read-only.
 
-use super::paths;
+use super::mounts::{Change, is_missing};
+use super::text::DescriptorPath;
+use super::{legacy, paths};
 use crate::machine::{Failure, Machine, Outcome, Step};
 use crate::sys::call::{
     self, AT_EMPTY_PATH, AT_RECURSIVE, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFDIR, S_IFMT,
@@ -27,27 +29,18 @@ pub fn mask(machine: &mut Machine, list: List<'_>) -> Outcome {
             continue;
         };
         let directory = call::stat(target.raw()).step(step::STAT)?.mode & S_IFMT == S_IFDIR;
-        let cover = match (directory, &null, &empty) {
-            (false, Some(null), _) => clone(null)?,
+        match (directory, &null, &empty) {
+            (false, Some(null), _) => legacy::put(machine, null.raw(), AT_EMPTY_PATH, &target)?,
             (false, None, _) => {
                 let device = null_device(machine)?;
-                let cover = clone(&device)?;
+                legacy::put(machine, device.raw(), AT_EMPTY_PATH, &target)?;
                 null = Some(device);
-                cover
             }
-            (true, _, Some(empty)) => clone(empty)?,
-            (true, _, None) => {
-                // Once in place it serves as the model of the others: a mount that is never put anywhere
-                // would be waited for when it is closed.
-                let cover = empty_directory()?;
-                call::move_mount(cover.raw(), target.raw()).step(step::MOVE_MOUNT)?;
-                empty = Some(cover);
-                machine.discard(target);
-                continue;
-            }
-        };
-        call::move_mount(cover.raw(), target.raw()).step(step::MOVE_MOUNT)?;
-        machine.discard(cover);
+            (true, _, Some(empty)) => legacy::put(machine, empty.raw(), AT_EMPTY_PATH, &target)?,
+            // Once in place it serves as the model of the others: a mount that is never put anywhere would be waited
+            // for when it is closed.
+            (true, _, None) => empty = cover(&target)?,
+        }
         machine.discard(target);
     }
     for cover in [null, empty].into_iter().flatten() {
@@ -56,8 +49,28 @@ pub fn mask(machine: &mut Machine, list: List<'_>) -> Outcome {
     Ok(())
 }
 
-fn clone(mount: &Fd) -> Outcome<Fd> {
-    call::clone_tree(mount.raw(), c"", AT_EMPTY_PATH).step(step::OPEN_TREE)
+/// Puts an empty directory in the target's place; gives it back where it can serve again.
+fn cover(target: &Fd) -> Outcome<Option<Fd>> {
+    match empty_directory() {
+        Err(Failure { errno, .. }) if is_missing(errno) => {}
+        cover => {
+            let cover = cover?;
+            match call::move_mount(cover.raw(), target.raw()) {
+                Err(Errno::NOSYS) => {}
+                result => return result.step(step::MOVE_MOUNT).map(|()| Some(cover)),
+            }
+        }
+    }
+    let place = DescriptorPath::new(target.raw());
+    let tmpfs = |data| {
+        let name = Some(c"tmpfs");
+        call::mount_type(name, place.c_str(), name, RDONLY, Some(data))
+    };
+    // An Ubuntu kernel wants one inode more.
+    tmpfs(c"nr_blocks=1,nr_inodes=1")
+        .or_else(|_| tmpfs(c"nr_blocks=1,nr_inodes=2"))
+        .step(step::MOUNT)
+        .map(|()| None)
 }
 
 /// The container's null device, if that is what it is: the rootfs may have anything in its place.
@@ -95,11 +108,32 @@ pub fn read_only(machine: &mut Machine, list: List<'_>) -> Outcome {
         let Some(target) = open(machine, path)? else {
             continue;
         };
-        let tree = call::clone_tree(target.raw(), c"", AT_EMPTY_PATH | AT_RECURSIVE)
-            .step(step::OPEN_TREE)?;
-        call::mount_setattr(tree.raw(), 0, RDONLY, 0, 0).step(step::MOUNT_SETATTR)?;
-        call::move_mount(tree.raw(), target.raw()).step(step::MOVE_MOUNT)?;
-        machine.discard(tree);
+        let tree = match call::clone_tree(target.raw(), c"", AT_EMPTY_PATH | AT_RECURSIVE) {
+            Err(errno) if is_missing(errno) => None,
+            tree => Some(tree.step(step::OPEN_TREE)?),
+        };
+        let attached = match &tree {
+            Some(tree) => call::mount_setattr(tree.raw(), 0, RDONLY, 0, 0)
+                .and_then(|()| call::move_mount(tree.raw(), target.raw())),
+            None => Err(Errno::NOSYS),
+        };
+        if attached == Err(Errno::NOSYS) {
+            drop(tree);
+            legacy::put(machine, target.raw(), AT_EMPTY_PATH | AT_RECURSIVE, &target)?;
+            let Some(mount) = open(machine, path)? else {
+                return Err(Errno::NOENT).step(step::MOUNT);
+            };
+            let change = Change {
+                set: RDONLY,
+                ..Change::default()
+            };
+            legacy::change(mount.raw(), change)?;
+            continue;
+        }
+        attached.step(step::MOVE_MOUNT)?;
+        if let Some(tree) = tree {
+            machine.discard(tree);
+        }
         machine.discard(target);
     }
     Ok(())

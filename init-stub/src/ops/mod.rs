@@ -1,17 +1,23 @@
 //! The operations, a file for each family.
 
 mod console;
+mod copy_up;
 mod devices;
 mod exec;
 mod filters;
 mod hooks;
 mod identity;
+mod legacy;
 mod masks;
 mod mounts;
 mod namespaces;
 mod paths;
 mod process;
 mod root;
+mod text;
+mod walk;
+
+pub use mounts::Tree;
 
 use crate::machine::{Machine, Outcome};
 use crate::wire::Op;
@@ -23,6 +29,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Report { stage } => machine.report_stage(stage),
         Op::AwaitStart { listener } => process::await_start(machine, listener),
         Op::Hook {
+            name,
             path,
             argv,
             envp,
@@ -31,6 +38,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
             state_tail,
         } => {
             let hook = hooks::Hook {
+                name,
                 path,
                 argv,
                 envp,
@@ -65,32 +73,66 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
             sb_flags,
             attributes,
         } => mounts::new(machine, fstype, source, options, sb_flags, attributes),
-        Op::SlotTree { tree } => mounts::take(machine, tree),
         Op::PathTree {
             path,
             recursive,
             nofollow,
         } => mounts::copy(machine, path, recursive != 0, nofollow != 0),
+        Op::AskTree {
+            index,
+            path,
+            recursive,
+            nofollow,
+            privileged,
+        } => {
+            let how = (recursive != 0, nofollow != 0);
+            mounts::ask(machine, index, path, how, privileged != 0)
+        }
+        Op::Cgroup2Tree {
+            source,
+            options,
+            attributes,
+            fallback,
+        } => mounts::cgroup2(machine, source, options, attributes, fallback),
         Op::TreeAttributes {
             set,
             clear,
             propagation,
             recursive,
-            locked_ok,
-        } => mounts::change(
-            machine,
+        } => {
+            let change = mounts::Change {
+                set,
+                clear,
+                propagation,
+                recursive: recursive != 0,
+                ..Default::default()
+            };
+            mounts::change(machine, change)
+        }
+        Op::BindAttributes {
             set,
             clear,
-            propagation,
-            recursive != 0,
-            locked_ok != 0,
-        ),
+            cleared,
+        } => {
+            let change = mounts::Change {
+                set,
+                clear,
+                cleared,
+                keep_locked: true,
+                ..Default::default()
+            };
+            mounts::change(machine, change)
+        }
+        Op::RequireProc {} => mounts::require_proc(machine),
+        Op::Covered { target } => mounts::cover(machine, target),
+        Op::HideHost { path } => mounts::hide(path),
+        Op::Unmount { target } => mounts::unmount(machine, target),
         Op::Attach {
             target,
             create,
-            nofollow,
-        } => mounts::attach(machine, target, create, nofollow != 0),
-        Op::CopyUp { target } => mounts::copy_up(machine, target),
+            follow,
+        } => mounts::attach(machine, target, create, follow),
+        Op::CopyUp { target } => mounts::copy_into(machine, target),
         Op::Remount {
             target,
             flags,
@@ -98,6 +140,12 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         } => mounts::remount(machine, target, flags, data),
         Op::MakeDirectory { path, mode } => devices::directory(machine, path, mode),
         Op::Symlink { target, path } => devices::link(machine, target, path),
+        Op::ExactLink {
+            target,
+            path,
+            replace,
+        } => devices::exact_link(machine, target, path, replace != 0),
+        Op::ReopenNull { streams } => devices::reopen_null(machine, streams),
         Op::MakeDevice {
             path,
             mode,

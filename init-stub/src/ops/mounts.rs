@@ -1,14 +1,74 @@
 //! Mounts: a tree is made or taken, changed, and put in place.
+//!
+//! All of it goes by the new mount API where the kernel has that. Where a call of it is missing (ENOSYS, or EPERM from
+//! the filter of an old engine around us), the tree is only described, and mounted in its place by mount(2):
+//! [`super::legacy`].
 
 use super::paths::{self, Name};
-use crate::machine::{Machine, Outcome, Step, c};
-use crate::sys::call::{
-    self, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW,
-};
-use crate::sys::call::{O_PATH, O_WRONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
-use crate::sys::{Errno, Fd};
-use crate::wire::{List, Slot, Text, call as step, create};
+use super::text::{DescriptorPath, Octal};
+use super::{copy_up, legacy};
+use crate::machine::{Failure, Machine, Outcome, Step, c};
+use crate::sys::call::{self, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_DIRECTORY, O_PATH};
+use crate::sys::call::{S_IFDIR, S_IFMT, Status};
+use crate::sys::{Errno, Fd, Result};
+use crate::wire::{List, Message, Text, call as step, create, follow};
 use core::ffi::CStr;
+
+/// A mount that is yet to be put in place.
+pub struct Tree {
+    /// By its descriptor, when there is one.
+    pub fd: Option<Fd>,
+    /// As mount(2) would make it.
+    pub recipe: Recipe,
+    /// What changes on it; where there is a descriptor, all but the last `late` have been made already.
+    pub changes: [Option<Change>; CHANGES],
+    /// How many changes there are.
+    pub count: usize,
+    /// How many of them are yet to be made.
+    pub late: usize,
+}
+
+/// More than the compiler emits for one mount.
+const CHANGES: usize = 8;
+
+/// What mount(2) takes.
+#[derive(Clone, Copy)]
+pub struct Recipe {
+    /// None for a bind mount.
+    pub fstype: Option<Text<'static>>,
+    pub source: Text<'static>,
+    pub options: List<'static>,
+    pub flags: u64,
+    /// The directory whose mode and owner it gets.
+    pub covered: Option<Status>,
+    /// What the covered directory holds is copied in.
+    pub copy_up: bool,
+}
+
+/// Attributes or propagation to be changed.
+#[derive(Clone, Copy, Default)]
+pub struct Change {
+    pub set: u64,
+    pub clear: u64,
+    /// Of a bind mount: attributes that must be off in the end.
+    pub cleared: u64,
+    pub propagation: u64,
+    pub recursive: bool,
+    /// Where flags are locked, those in place are kept.
+    pub keep_locked: bool,
+}
+
+impl Tree {
+    fn new(fd: Option<Fd>, recipe: Recipe) -> Tree {
+        Tree {
+            fd,
+            recipe,
+            changes: [None; CHANGES],
+            count: 0,
+            late: 0,
+        }
+    }
+}
 
 /// Superblock flags that fsconfig(2) takes by name.
 const FLAGS: &[(u64, &CStr)] = &[
@@ -17,25 +77,62 @@ const FLAGS: &[(u64, &CStr)] = &[
     (64, c"mand"),
     (128, c"dirsync"),
     (1 << 25, c"lazytime"),
-    (1 << 23, c"iversion"),
 ];
+
+/// One that it does not take: MS_I_VERSION.
+const NAMELESS: u64 = 1 << 23;
+
+/// The longest option that fsconfig(2) takes, without its NUL. mount(2) takes all of them in one page.
+const LONGEST: usize = 255;
+
+/// statfs(2).
+pub const PROC_SUPER_MAGIC: u32 = 0x9fa0;
+
+/// Whether the kernel lacks a call, or a filter that is older than the call forbids it.
+pub fn is_missing(errno: Errno) -> bool {
+    matches!(errno, Errno::NOSYS | Errno::PERM)
+}
 
 /// A new file system instance.
 pub fn new(
     machine: &mut Machine,
-    fstype: Text<'_>,
-    source: Text<'_>,
-    options: List<'_>,
+    fstype: Text<'static>,
+    source: Text<'static>,
+    options: List<'static>,
     superblock: u64,
     attributes: u64,
 ) -> Outcome {
-    let opened = call::fsopen(c(fstype)?).step(step::FSOPEN)?;
-    let context = opened.raw();
+    let recipe = Recipe {
+        fstype: Some(fstype),
+        source,
+        options,
+        flags: superblock | legacy::flags(attributes),
+        covered: machine.covered.take(),
+        copy_up: false,
+    };
+    let long = options.iter().any(|option| option.bytes().len() > LONGEST);
+    let fd = match long || superblock & NAMELESS != 0 {
+        true => None,
+        false => match call::fsopen(c(fstype)?) {
+            Err(errno) if is_missing(errno) => None,
+            context => {
+                let context = context.step(step::FSOPEN)?;
+                let mount = make(context.raw(), &recipe, superblock, attributes)?;
+                machine.discard(context);
+                Some(mount)
+            }
+        },
+    };
+    machine.set_tree(Tree::new(fd, recipe));
+    Ok(())
+}
+
+fn make(context: i32, recipe: &Recipe, superblock: u64, attributes: u64) -> Outcome<Fd> {
     match call::fsconfig(
         context,
         call::FSCONFIG_SET_STRING,
         Some(c"source"),
-        Some(c(source)?),
+        Some(c(recipe.source)?),
     ) {
         // Some file systems have none.
         Err(Errno::INVAL) => {}
@@ -44,25 +141,48 @@ pub fn new(
     for (_, name) in FLAGS.iter().filter(|(flag, _)| superblock & flag != 0) {
         call::fsconfig(context, call::FSCONFIG_SET_FLAG, Some(name), None).step(step::FSCONFIG)?;
     }
-    for option in options.iter() {
+    if let Some(covered) = recipe.covered {
+        let mut octal = Octal::new(covered.mode);
+        set(context, c"mode", octal.c_str())?;
+    }
+    for option in recipe.options.iter() {
         configure(context, option)?;
     }
     call::fsconfig(context, call::FSCONFIG_CMD_CREATE, None, None).step(step::FSCONFIG)?;
-    machine.set_tree(call::fsmount(context, attributes).step(step::FSMOUNT)?);
-    machine.discard(opened);
-    Ok(())
+    let mount = call::fsmount(context, attributes).step(step::FSMOUNT)?;
+    give_owner(mount.raw(), recipe)?;
+    Ok(mount)
+}
+
+/// The root of a new file system gets the owner of the directory that it covers, unless the options name another.
+pub fn give_owner(mount: i32, recipe: &Recipe) -> Outcome {
+    /// Stands for an id that the user namespace does not know.
+    const NOBODY: u32 = 65534;
+    let Some(Status { uid, gid, .. }) = recipe.covered else {
+        return Ok(());
+    };
+    let named = |option: Text<'_>| {
+        option.bytes().starts_with(b"uid=") || option.bytes().starts_with(b"gid=")
+    };
+    if (uid, gid) == (0, 0) || uid == NOBODY || gid == NOBODY || recipe.options.iter().any(named) {
+        return Ok(());
+    }
+    call::chown(mount, uid, gid).step(step::CHOWN)
+}
+
+fn set(context: i32, key: &CStr, value: &CStr) -> Outcome {
+    call::fsconfig(context, call::FSCONFIG_SET_STRING, Some(key), Some(value)).step(step::FSCONFIG)
 }
 
 /// One option: `key=value` or a flag.
 fn configure(context: i32, option: Text<'_>) -> Outcome {
-    const KEY_BYTES: usize = 256;
     let Some(equals) = option.bytes().iter().position(|byte| *byte == b'=') else {
         return call::fsconfig(context, call::FSCONFIG_SET_FLAG, Some(c(option)?), None)
             .step(step::FSCONFIG);
     };
-    let mut key = [0; KEY_BYTES];
+    let mut key = [0; LONGEST + 1];
     let given = option.bytes().get(..equals).unwrap_or(&[]);
-    match key.get_mut(..given.len()).filter(|_| equals < KEY_BYTES) {
+    match key.get_mut(..given.len()).filter(|_| equals <= LONGEST) {
         Some(place) => place.copy_from_slice(given),
         None => return Err(Errno::INVAL).step(step::FSCONFIG),
     }
@@ -76,18 +196,39 @@ fn configure(context: i32, option: Text<'_>) -> Outcome {
     let value = CStr::from_bytes_with_nul(value)
         .map_err(|_| Errno::INVAL)
         .step(step::FSCONFIG)?;
-    call::fsconfig(context, call::FSCONFIG_SET_STRING, Some(key), Some(value)).step(step::FSCONFIG)
+    set(context, key, value)
 }
 
-/// A tree that the runtime opened.
-pub fn take(machine: &mut Machine, tree: Slot) -> Outcome {
-    let descriptor = machine.descriptor(tree)?;
-    machine.set_tree(call::adopt(descriptor));
+/// Notes what the next file system covers; nothing when that is yet to be made.
+pub fn cover(machine: &mut Machine, target: Text<'_>) -> Outcome {
+    machine.covered = match paths::open(machine.root(), c(target)?, O_PATH) {
+        Err(Errno::NOENT) => None,
+        result => Some(call::stat(result.step(step::OPENAT2)?.raw()).step(step::STAT)?),
+    };
     Ok(())
 }
 
+/// A bind mount that is described, with the descriptor of its tree if there is one.
+fn bound(path: Text<'static>, recursive: bool, fd: Option<Fd>) -> Tree {
+    let flags = call::MS_BIND | if recursive { call::MS_REC } else { 0 };
+    let recipe = Recipe {
+        fstype: None,
+        source: path,
+        options: List::Made(&[]),
+        flags,
+        covered: None,
+        copy_up: false,
+    };
+    Tree::new(fd, recipe)
+}
+
 /// A copy of a tree of the host's.
-pub fn copy(machine: &mut Machine, path: Text<'_>, recursive: bool, nofollow: bool) -> Outcome {
+pub fn copy(
+    machine: &mut Machine,
+    path: Text<'static>,
+    recursive: bool,
+    nofollow: bool,
+) -> Outcome {
     let mut flags = 0;
     if recursive {
         flags |= AT_RECURSIVE;
@@ -95,52 +236,181 @@ pub fn copy(machine: &mut Machine, path: Text<'_>, recursive: bool, nofollow: bo
     if nofollow {
         flags |= AT_SYMLINK_NOFOLLOW;
     }
-    machine.set_tree(call::clone_tree(AT_FDCWD, c(path)?, flags).step(step::OPEN_TREE)?);
+    let fd = match call::clone_tree(AT_FDCWD, c(path)?, flags) {
+        // mount(2) always follows.
+        Err(errno) if is_missing(errno) && !nofollow => None,
+        result => Some(result.step(step::OPEN_TREE)?),
+    };
+    machine.set_tree(bound(path, recursive, fd));
     Ok(())
 }
 
-/// Attributes and propagation of the tree.
-pub fn change(
+/// A copy of a tree that may be out of our reach: then the runtime makes it.
+pub fn ask(
     machine: &mut Machine,
-    set: u64,
-    clear: u64,
-    propagation: u64,
-    recursive: bool,
-    locked_ok: bool,
+    index: u32,
+    path: Text<'static>,
+    (recursive, nofollow): (bool, bool),
+    privileged: bool,
 ) -> Outcome {
-    let tree = machine.tree()?;
-    let flags = if recursive { AT_RECURSIVE } else { 0 };
-    match call::mount_setattr(tree, flags, set, clear, propagation) {
-        // A user namespace may add restrictions, but not take away those that it found.
-        Err(Errno::PERM) if locked_ok && clear != 0 => {
-            call::mount_setattr(tree, flags, set, 0, propagation)
+    if !privileged {
+        match copy(machine, path, recursive, nofollow) {
+            Err(Failure {
+                errno: Errno::ACCES,
+                ..
+            }) => {}
+            result => return result,
+        }
+    }
+    let message = Message {
+        kind: Message::TREE,
+        op: index,
+        call: 0,
+        errno: 0,
+    };
+    call::write(machine.report, &message.to_bytes()).step(step::WRITE)?;
+    let tree = loop {
+        match call::receive_descriptor(machine.report) {
+            Err(Errno::INTR) => {}
+            // A runtime that has no answer tells of the reason itself.
+            Err(_) => call::exit(1),
+            Ok(tree) => break tree,
+        }
+    };
+    machine.set_tree(bound(path, recursive, Some(tree)));
+    Ok(())
+}
+
+/// A new cgroup v2 file system, or where that is forbidden the host's.
+pub fn cgroup2(
+    machine: &mut Machine,
+    source: Text<'static>,
+    options: List<'static>,
+    attributes: u64,
+    fallback: Text<'static>,
+) -> Outcome {
+    const TYPE: Text<'static> = Text::new(b"cgroup2\0");
+    match new(machine, TYPE, source, options, 0, attributes) {
+        Err(Failure {
+            errno: Errno::PERM | Errno::BUSY,
+            ..
+        }) => {
+            copy(machine, fallback, true, false)?;
+            change(
+                machine,
+                Change {
+                    set: attributes,
+                    keep_locked: true,
+                    ..Change::default()
+                },
+            )
         }
         result => result,
     }
-    .step(step::MOUNT_SETATTR)
+}
+
+/// Attributes and propagation of the tree.
+pub fn change(machine: &mut Machine, change: Change) -> Outcome {
+    let tree = machine.tree()?;
+    let place = tree.changes.get_mut(tree.count);
+    *place.ok_or(Errno::INVAL).step(step::MOUNT_SETATTR)? = Some(change);
+    tree.count += 1;
+    match &tree.fd {
+        Some(fd) if tree.late == 0 => match apply(fd.raw(), change) {
+            Err(Errno::NOSYS) => tree.late = 1,
+            result => return result.step(step::MOUNT_SETATTR),
+        },
+        _ => tree.late += 1,
+    }
+    Ok(())
+}
+
+fn apply(tree: i32, change: Change) -> Result<()> {
+    let Change {
+        set,
+        clear,
+        propagation,
+        recursive,
+        ..
+    } = change;
+    let flags = if recursive { AT_RECURSIVE } else { 0 };
+    match call::mount_setattr(tree, flags, set, clear, propagation) {
+        // A user namespace may add restrictions, but not take away those that it found.
+        Err(Errno::PERM) if change.keep_locked => {
+            let (set, clear) = legacy::within_locks(tree, change)?;
+            call::mount_setattr(tree, flags, set, clear, propagation)
+        }
+        result => result,
+    }
+}
+
+/// Changes a mount that is in place.
+pub fn change_placed(mount: i32, change: Change) -> Outcome {
+    match apply(mount, change) {
+        Err(Errno::NOSYS) => legacy::change(mount, change),
+        result => result.step(step::MOUNT_SETATTR),
+    }
+}
+
+/// The tree must be a procfs.
+pub fn require_proc(machine: &mut Machine) -> Outcome {
+    let tree = machine.tree()?;
+    let magic = match &tree.fd {
+        Some(fd) => call::filesystem_magic(fd.raw()),
+        None => call::openat(AT_FDCWD, c(tree.recipe.source)?, O_PATH, 0)
+            .and_then(|source| call::filesystem_magic(source.raw())),
+    };
+    match magic.step(step::STAT)? {
+        PROC_SUPER_MAGIC => Ok(()),
+        _ => Err(Errno::INVAL).step(step::NOT_PROC),
+    }
 }
 
 /// Puts the tree in place.
-pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, nofollow: bool) -> Outcome {
-    let tree = machine.take_tree()?;
-    let (parent, name) = paths::split(target.bytes());
-    if create == create::DIRECTORY {
-        if parent.is_empty() && attach_at(&tree, machine.root(), name, false) {
-            machine.set_place(target.bytes(), tree);
+pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: u8) -> Outcome {
+    let mut tree = machine.take_tree()?;
+    if let Some(fd) = tree
+        .fd
+        .take_if(|_| tree.late == 0 && create == create::DIRECTORY)
+    {
+        let (parent, name) = paths::split(target.bytes());
+        if parent.is_empty() && attach_at(&fd, machine.root(), name, false) {
+            machine.set_place(target.bytes(), fd);
             return Ok(());
         }
-        if let Some(place) = machine.place(parent).filter(|_| !nofollow)
-            && attach_at(&tree, place, name, true)
+        if let Some(place) = machine.place(parent).filter(|_| follow != follow::NONE)
+            && attach_at(&fd, place, name, true)
         {
-            machine.discard(tree);
+            machine.discard(fd);
             return Ok(());
+        }
+        tree.fd = Some(fd);
+    }
+    let first = if create == create::LIKE_TREE {
+        create::NEVER
+    } else {
+        create
+    };
+    let place = match paths::target(machine, target, first, follow) {
+        Err(Failure {
+            errno: Errno::NOENT,
+            ..
+        }) if create == create::LIKE_TREE => paths::target(machine, target, kind(&tree)?, follow)?,
+        result => result?,
+    };
+    if let Some(fd) = tree.fd.take() {
+        match call::move_mount(fd.raw(), place.raw()) {
+            Err(Errno::NOSYS) => {}
+            result => {
+                result.step(step::MOVE_MOUNT)?;
+                legacy::finish(&tree, fd.raw(), tree.count - tree.late)?;
+                machine.discard(place);
+                machine.set_place(target.bytes(), fd);
+                return Ok(());
+            }
         }
     }
-    let place = paths::target(machine, target, create, nofollow)?;
-    call::move_mount(tree.raw(), place.raw()).step(step::MOVE_MOUNT)?;
-    machine.discard(place);
-    machine.set_place(target.bytes(), tree);
-    Ok(())
+    legacy::attach(machine, &tree, &place, target, follow)
 }
 
 /// Puts the tree onto a directory that is an entry of one at hand, made if `make` says so. What is no directory, as a
@@ -158,169 +428,73 @@ fn attach_at(tree: &Fd, directory: i32, name: &[u8], make: bool) -> bool {
     call::move_mount_at(tree.raw(), directory, name).is_ok()
 }
 
+/// Whether the tree's root wants a directory or a file to be mounted on.
+fn kind(tree: &Tree) -> Outcome<u8> {
+    let status = match &tree.fd {
+        Some(fd) => call::stat(fd.raw()),
+        None => call::stat_at(AT_FDCWD, c(tree.recipe.source)?, 0),
+    };
+    let directory = status.step(step::STAT)?.mode & S_IFMT == S_IFDIR;
+    Ok(if directory {
+        create::DIRECTORY
+    } else {
+        create::FILE
+    })
+}
+
+/// Copies what the target holds into the tree.
+pub fn copy_into(machine: &mut Machine, target: Text<'_>) -> Outcome {
+    let root = machine.root();
+    let tree = machine.tree()?;
+    let Some(fd) = &tree.fd else {
+        tree.recipe.copy_up = true;
+        return Ok(());
+    };
+    match paths::open(root, c(target)?, O_DIRECTORY) {
+        Err(Errno::NOENT) => Ok(()),
+        source => copy_up::copy(&source.step(step::OPENAT2)?, fd.raw()),
+    }
+}
+
 /// mount(2) with MS_REMOUNT on what is mounted at the target.
 pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'_>) -> Outcome {
     let target = paths::open(machine.root(), c(target)?, O_PATH).step(step::OPENAT2)?;
     if flags & call::MS_BIND != 0 {
         // Attributes of this mount, or with MS_REC of those below it too: what a mount already has is kept.
-        let whole = if flags & call::MS_REC != 0 {
-            AT_RECURSIVE
-        } else {
-            0
+        let change = Change {
+            set: legacy::attributes(flags),
+            clear: legacy::atime_mask(flags),
+            recursive: flags & call::MS_REC != 0,
+            ..Change::default()
         };
-        return call::mount_setattr(target.raw(), whole, attributes(flags), 0, 0)
-            .step(step::MOUNT_SETATTR);
+        return match apply(target.raw(), change) {
+            Err(Errno::NOSYS) => legacy::change_with_entries(target.raw(), change),
+            result => result.step(step::MOUNT_SETATTR),
+        };
     }
     let path = DescriptorPath::new(target.raw());
     let data = Some(c(data)?).filter(|data| !data.is_empty());
     call::mount(None, path.c_str(), flags | call::MS_REMOUNT, data).step(step::MOUNT)
 }
 
-/// `MS_*` flags of mount(2) as `MOUNT_ATTR_*`: the first four are the same.
-fn attributes(flags: u64) -> u64 {
-    let nosymfollow = if flags & 256 != 0 { 0x20_0000 } else { 0 };
-    let noatime = if flags & 1024 != 0 { 0x10 } else { 0 };
-    let nodiratime = if flags & 2048 != 0 { 0x80 } else { 0 };
-    flags & 0xf | nosymfollow | noatime | nodiratime
+/// Takes away what is mounted at the target.
+pub fn unmount(machine: &Machine, target: Text<'_>) -> Outcome {
+    let target = paths::open(machine.root(), c(target)?, O_PATH).step(step::OPENAT2)?;
+    call::detach(DescriptorPath::new(target.raw()).c_str()).step(step::UMOUNT)
 }
 
-/// `/proc/self/fd/N`, for calls that take no descriptor.
-pub struct DescriptorPath([u8; 32]);
-
-impl DescriptorPath {
-    /// The path of this descriptor.
-    pub fn new(fd: i32) -> DescriptorPath {
-        const PREFIX: &[u8] = b"/proc/self/fd/";
-        let mut path = [0; 32];
-        let mut digits = Digits::new(fd as u32);
-        let text = PREFIX.iter().chain(digits.bytes());
-        path.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-        DescriptorPath(path)
+/// Takes a mount of the host's out of this namespace, or covers it.
+pub fn hide(path: Text<'_>) -> Outcome {
+    let path = c(path)?;
+    match call::mount(None, path, call::MS_SLAVE | call::MS_REC, None) {
+        // Gone with one that it was below.
+        Err(Errno::NOENT | Errno::INVAL) => return Ok(()),
+        result => result.step(step::MOUNT)?,
     }
-
-    /// As a C string.
-    pub fn c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"/")
-    }
-}
-
-/// A number in decimal.
-pub struct Digits {
-    digits: [u8; 10],
-    start: usize,
-}
-
-impl Digits {
-    /// The digits of that number.
-    pub fn new(mut number: u32) -> Digits {
-        let mut text = Digits {
-            digits: [b'0'; 10],
-            start: 10,
-        };
-        for (index, digit) in text.digits.iter_mut().enumerate().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-            text.start = index;
-            if number == 0 {
-                break;
-            }
+    match call::detach(path) {
+        Err(Errno::INVAL | Errno::PERM) => {
+            call::mount_type(Some(c"tmpfs"), path, Some(c"tmpfs"), 0, None).step(step::MOUNT)
         }
-        text
-    }
-
-    /// As text.
-    pub fn bytes(&mut self) -> &[u8] {
-        self.digits.get(self.start..).unwrap_or(b"0")
-    }
-}
-
-/// How deep `tmpcopyup` goes.
-const DEPTH: usize = 32;
-
-/// Copies what the target holds into the tree.
-pub fn copy_up(machine: &mut Machine, target: Text<'_>) -> Outcome {
-    let tree = machine.tree()?;
-    let source = match paths::open(machine.root(), c(target)?, O_DIRECTORY) {
-        Err(Errno::NOENT) => return Ok(()),
-        result => result.step(step::OPENAT2)?,
-    };
-    let status = call::stat(source.raw()).step(step::STAT)?;
-    let top = call::openat(tree, c".", O_DIRECTORY, 0).step(step::OPEN)?;
-    call::fchmod(top.raw(), status.mode & 0o7777).step(step::CHOWN)?;
-    call::chown(top.raw(), status.uid, status.gid).step(step::CHOWN)?;
-    copy_directory(&source, &top, DEPTH)
-}
-
-fn copy_directory(source: &Fd, target: &Fd, depth: usize) -> Outcome {
-    if depth == 0 {
-        return Err(Errno::LOOP).step(step::OPEN);
-    }
-    let mut buffer = [0u8; 2048];
-    loop {
-        let length = call::getdents(source.raw(), &mut buffer).step(step::READ)?;
-        if length == 0 {
-            return Ok(());
-        }
-        let mut rest = buffer.get(..length).unwrap_or(&[]);
-        // struct linux_dirent64: inode, offset, u16 length, type, name with NUL.
-        while let Some(bytes) = rest.get(16..18) {
-            let size = usize::from(u16::from_ne_bytes(bytes.try_into().unwrap_or([0; 2])));
-            let name = rest
-                .get(19..size)
-                .and_then(|name| CStr::from_bytes_until_nul(name).ok());
-            rest = rest.get(size.max(19)..).unwrap_or(&[]);
-            if let Some(name) = name.filter(|name| !matches!(name.to_bytes(), b"." | b"..")) {
-                copy_entry(source, target, name, depth)?;
-            }
-        }
-    }
-}
-
-fn copy_entry(source: &Fd, target: &Fd, name: &CStr, depth: usize) -> Outcome {
-    let entry = call::openat(source.raw(), name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)?;
-    let status = call::stat(entry.raw()).step(step::STAT)?;
-    let made = match status.mode & S_IFMT {
-        S_IFDIR => {
-            call::mkdirat(target.raw(), name, 0o700).step(step::MKDIR)?;
-            let from =
-                call::openat(source.raw(), name, O_DIRECTORY | O_NOFOLLOW, 0).step(step::OPEN)?;
-            let to =
-                call::openat(target.raw(), name, O_DIRECTORY | O_NOFOLLOW, 0).step(step::OPEN)?;
-            copy_directory(&from, &to, depth - 1)?;
-            to
-        }
-        S_IFREG => {
-            let from = call::openat(source.raw(), name, O_NOFOLLOW, 0).step(step::OPEN)?;
-            let to = call::openat(target.raw(), name, O_CREAT | O_EXCL | O_WRONLY, 0o600)
-                .step(step::OPEN)?;
-            copy_contents(&from, &to)?;
-            to
-        }
-        S_IFLNK => {
-            let mut text = [0; 4096];
-            call::readlink(entry.raw(), &mut text).step(step::READ)?;
-            let text = CStr::from_bytes_until_nul(&text)
-                .map_err(|_| Errno::NAMETOOLONG)
-                .step(step::SYMLINK)?;
-            return call::symlinkat(text, target.raw(), name).step(step::SYMLINK);
-        }
-        _ => return Ok(()),
-    };
-    call::chown(made.raw(), status.uid, status.gid).step(step::CHOWN)?;
-    call::fchmod(made.raw(), status.mode & 0o7777).step(step::CHOWN)
-}
-
-fn copy_contents(from: &Fd, to: &Fd) -> Outcome {
-    let mut buffer = [0; 4096];
-    loop {
-        let length = call::read(from.raw(), &mut buffer).step(step::READ)?;
-        if length == 0 {
-            return Ok(());
-        }
-        let mut rest = buffer.get(..length).unwrap_or(&[]);
-        while !rest.is_empty() {
-            let written = call::write(to.raw(), rest).step(step::WRITE)?;
-            rest = rest.get(written..).unwrap_or(&[]);
-        }
+        result => result.step(step::UMOUNT),
     }
 }

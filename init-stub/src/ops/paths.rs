@@ -1,13 +1,15 @@
 //! Paths below the rootfs, which belongs to somebody hostile: each is resolved to a descriptor by the kernel,
 //! which does not let it leave the root, and all that follows is done on that descriptor.
 
+use super::mounts::is_missing;
+use super::walk;
 use crate::machine::{Failure, Machine, Outcome, Step};
 use crate::sys::call::{
     self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_WRONLY, S_IFLNK, S_IFMT,
 };
 use crate::sys::call::{RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS};
 use crate::sys::{Errno, Fd, Result};
-use crate::wire::{Text, call as step, create};
+use crate::wire::{Text, call as step, create, follow};
 use core::ffi::CStr;
 
 /// The longest path and the longest name, with their NULs: limits.h.
@@ -39,25 +41,30 @@ fn open_how(root: i32, path: &CStr, flags: u64, resolve: u64) -> Result<Fd> {
     for _ in 0..TRIES {
         match call::openat2(root, path, flags, resolve) {
             Err(Errno::AGAIN) => {}
+            Err(errno) if is_missing(errno) => {
+                return walk::open(root, path.to_bytes(), flags, resolve);
+            }
             result => return result,
         }
     }
     Err(Errno::AGAIN)
 }
 
-/// Opens a target of a mount, making what is missing.
-pub fn target(machine: &Machine, path: Text<'_>, create: u8, nofollow: bool) -> Outcome<Fd> {
+/// Opens a target of a mount, making what is missing. `create` is one of `wire::create`, `follow` of `wire::follow`.
+pub fn target(machine: &Machine, path: Text<'_>, create: u8, follow: u8) -> Outcome<Fd> {
     let root = machine.root();
-    let opened = match nofollow {
-        true => open_without_links(root, path.c_str()?, O_PATH),
-        false => open(root, path.c_str()?, O_PATH),
+    let strict = follow == follow::NONE;
+    let opened = match follow {
+        follow::NONE => open_without_links(root, path.c_str()?, O_PATH),
+        follow::PARENTS => open(root, path.c_str()?, O_PATH | O_NOFOLLOW),
+        _ => open(root, path.c_str()?, O_PATH),
     };
     match opened {
         Err(Errno::NOENT) if create == create::DIRECTORY => {
-            directory(root, path.bytes(), 0o755, nofollow)
+            directory(root, path.bytes(), 0o755, strict)
         }
-        Err(Errno::NOENT) if create == create::FILE => file(root, path.bytes(), nofollow),
-        Err(Errno::LOOP) if nofollow => Err(Failure {
+        Err(Errno::NOENT) if create == create::FILE => file(root, path.bytes(), strict),
+        Err(Errno::LOOP) if strict => Err(Failure {
             step: step::NOT_DIRECTORY,
             errno: Errno::LOOP,
         }),
@@ -66,20 +73,22 @@ pub fn target(machine: &Machine, path: Text<'_>, create: u8, nofollow: bool) -> 
 }
 
 /// A buffer for one path and its NUL.
-struct Buffer {
+pub struct Buffer {
     bytes: [u8; PATH_BYTES],
     length: usize,
 }
 
 impl Buffer {
-    fn new() -> Buffer {
+    /// An empty one.
+    pub fn new() -> Buffer {
         Buffer {
             bytes: [0; PATH_BYTES],
             length: 0,
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Adds to the path.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         let end = self.length + bytes.len();
         if end >= PATH_BYTES {
             return Err(Errno::NAMETOOLONG);
@@ -93,14 +102,57 @@ impl Buffer {
         Ok(())
     }
 
-    fn text(&self) -> &[u8] {
+    /// The path.
+    pub fn text(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or(&[])
+    }
+
+    /// The first component, and whether it is the last one too. Those that mean nothing are passed over.
+    pub fn first(&self) -> Option<(&[u8], bool)> {
+        let mut components = self
+            .text()
+            .split(|byte| *byte == b'/')
+            .filter(|component| !component.is_empty() && *component != b".");
+        let first = components.next()?;
+        let last = components.next().is_none() && !self.text().ends_with(b"/");
+        Some((first, last))
+    }
+
+    /// Takes the first component away.
+    pub fn drop_first(&mut self) {
+        let text = self.text();
+        let mut start = 0;
+        while let Some((component, rest)) = split_first(text.get(start..).unwrap_or(&[])) {
+            start = text.len() - rest.len();
+            if !component.is_empty() && component != b"." {
+                break;
+            }
+        }
+        self.bytes.copy_within(start..self.length, 0);
+        self.length -= start;
+    }
+
+    /// Takes the last component away.
+    pub fn pop(&mut self) {
+        let slash = self.text().iter().rposition(|byte| *byte == b'/');
+        self.length = slash.unwrap_or(0);
     }
 
     fn c_str(&self) -> Result<&CStr> {
         let bytes = self.bytes.get(..=self.length).ok_or(Errno::NAMETOOLONG)?;
         CStr::from_bytes_with_nul(bytes).map_err(|_| Errno::INVAL)
     }
+}
+
+/// What stands before the first slash, and what behind it; none of an empty path.
+fn split_first(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    if path.is_empty() {
+        return None;
+    }
+    let slash = path.iter().position(|byte| *byte == b'/');
+    let end = slash.unwrap_or(path.len());
+    let rest = path.get(end + 1..).unwrap_or(&[]);
+    Some((path.get(..end).unwrap_or(&[]), rest))
 }
 
 /// A name with its NUL, for the calls that make something in a directory.

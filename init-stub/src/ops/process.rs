@@ -1,5 +1,7 @@
 //! The process's own settings, and its talks with the runtime.
 
+use super::mounts::{PROC_SUPER_MAGIC, is_missing};
+use super::walk;
 use crate::machine::{Machine, Outcome, Step, c};
 use crate::sys::Errno;
 use crate::sys::call::{self, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV};
@@ -65,7 +67,17 @@ pub fn session() -> Outcome {
 pub fn write_proc(machine: &Machine, proc: Slot, path: Text<'_>, value: Text<'_>) -> Outcome {
     let proc = machine.descriptor(proc)?;
     let resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
-    let file = call::openat2(proc, c(path)?, O_WRONLY, resolve).step(step::OPENAT2)?;
+    let file = match call::openat2(proc, c(path)?, O_WRONLY, resolve) {
+        Err(errno) if is_missing(errno) => {
+            let file = walk::open(proc, path.bytes(), O_WRONLY, resolve);
+            let file = file.step(step::OPEN)?;
+            if call::filesystem_magic(file.raw()).step(step::STAT)? != PROC_SUPER_MAGIC {
+                return Err(Errno::INVAL).step(step::NOT_PROC);
+            }
+            file
+        }
+        file => file.step(step::OPENAT2)?,
+    };
     call::write(file.raw(), value.bytes())
         .step(step::WRITE)
         .map(drop)

@@ -1,5 +1,7 @@
 //! The rootfs, and how it becomes the root.
 
+use super::legacy;
+use super::mounts::{self, Change, is_missing};
 use crate::machine::{Machine, Outcome, Step, c};
 use crate::sys::Errno;
 use crate::sys::call::{self, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH};
@@ -47,8 +49,16 @@ pub fn parent_private(path: Text<'_>) -> Outcome {
 pub fn open(machine: &mut Machine, path: Text<'_>, recursive: bool) -> Outcome {
     let path = c(path)?;
     let flags = if recursive { AT_RECURSIVE } else { 0 };
-    let tree = call::clone_tree(AT_FDCWD, path, flags).step(step::OPEN_TREE)?;
-    call::move_mount_at(tree.raw(), AT_FDCWD, path).step(step::MOVE_MOUNT)?;
+    let tree = match call::clone_tree(AT_FDCWD, path, flags) {
+        Err(errno) if is_missing(errno) => legacy::root(path, recursive)?,
+        tree => {
+            let tree = tree.step(step::OPEN_TREE)?;
+            match call::move_mount_at(tree.raw(), AT_FDCWD, path) {
+                Err(Errno::NOSYS) => legacy::root(path, recursive)?,
+                result => result.step(step::MOVE_MOUNT).map(|()| tree)?,
+            }
+        }
+    };
     machine.set_root(tree);
     Ok(())
 }
@@ -102,6 +112,9 @@ pub fn change(machine: &mut Machine) -> Outcome {
 
 /// The root mount becomes read-only.
 pub fn read_only(machine: &mut Machine) -> Outcome {
-    const RDONLY: u64 = 1;
-    call::mount_setattr(machine.root(), 0, RDONLY, 0, 0).step(step::MOUNT_SETATTR)
+    let change = Change {
+        set: 1,
+        ..Change::default()
+    };
+    mounts::change_placed(machine.root(), change)
 }

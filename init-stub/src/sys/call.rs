@@ -43,6 +43,7 @@ pub const S_IFDIR: u32 = 0o040000;
 pub const S_IFREG: u32 = 0o100000;
 pub const S_IFLNK: u32 = 0o120000;
 pub const S_IFCHR: u32 = 0o020000;
+pub const S_IFIFO: u32 = 0o010000;
 
 /// A system call.
 ///
@@ -179,6 +180,29 @@ pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize> {
     syscall!(nr::READ, fd, buffer.as_mut_ptr(), buffer.len())
 }
 
+/// pread64(2).
+pub fn read_at(fd: i32, buffer: &mut [u8], offset: usize) -> Result<usize> {
+    // On arm, a 64-bit number stands in two registers, the first of them even.
+    #[cfg(target_arch = "arm")]
+    return syscall!(
+        nr::PREAD64,
+        fd,
+        buffer.as_mut_ptr(),
+        buffer.len(),
+        0,
+        offset,
+        0
+    );
+    #[cfg(not(target_arch = "arm"))]
+    syscall!(nr::PREAD64, fd, buffer.as_mut_ptr(), buffer.len(), offset)
+}
+
+/// The size of a file: lseek(2).
+pub fn size(fd: i32) -> Result<usize> {
+    const SEEK_END: usize = 2;
+    syscall!(nr::LSEEK, fd, 0, SEEK_END)
+}
+
 /// write(2).
 pub fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
     syscall!(nr::WRITE, fd, bytes.as_ptr(), bytes.len())
@@ -247,6 +271,58 @@ pub fn send_descriptor(socket: i32, bytes: &[u8], passed: i32) -> Result<()> {
         &raw const header,
         MSG_NOSIGNAL
     ))
+}
+
+/// recvmsg(2) of one byte and a descriptor; EBADF when none came.
+pub fn receive_descriptor(socket: i32) -> Result<Fd> {
+    #[repr(C)]
+    struct Iovec {
+        base: *mut u8,
+        length: usize,
+    }
+    #[repr(C)]
+    struct Control {
+        length: usize,
+        level: i32,
+        kind: i32,
+        descriptor: i32,
+    }
+    #[repr(C)]
+    struct Header {
+        name: usize,
+        name_length: u32,
+        iov: *const Iovec,
+        iov_count: usize,
+        control: *mut Control,
+        control_length: usize,
+        flags: i32,
+    }
+    const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
+    let mut byte = [0u8; 1];
+    let iov = Iovec {
+        base: byte.as_mut_ptr(),
+        length: 1,
+    };
+    let mut control = Control {
+        length: 0,
+        level: 0,
+        kind: 0,
+        descriptor: -1,
+    };
+    let mut header = Header {
+        name: 0,
+        name_length: 0,
+        iov: &raw const iov,
+        iov_count: 1,
+        control: &raw mut control,
+        control_length: size_of::<Control>(),
+        flags: 0,
+    };
+    syscall!(nr::RECVMSG, socket, &raw mut header, MSG_CMSG_CLOEXEC)?;
+    match header.control_length > 0 && control.descriptor >= 0 {
+        true => Ok(Fd(control.descriptor)),
+        false => Err(Errno::BADF),
+    }
 }
 
 /// socket(2) of AF_INET and SOCK_DGRAM, on which interfaces are configured.
@@ -329,6 +405,22 @@ pub fn readlink(fd: i32, buffer: &mut [u8]) -> Result<usize> {
     )
 }
 
+/// readlinkat(2).
+pub fn read_link(path: &CStr, buffer: &mut [u8]) -> Result<usize> {
+    syscall!(
+        nr::READLINKAT,
+        AT_FDCWD,
+        path.as_ptr(),
+        buffer.as_mut_ptr(),
+        buffer.len()
+    )
+}
+
+/// unlinkat(2) of something that is no directory.
+pub fn unlinkat(directory: i32, name: &CStr) -> Result<()> {
+    done(syscall!(nr::UNLINKAT, directory, name.as_ptr(), 0))
+}
+
 /// fchownat(2) of the descriptor itself.
 pub fn chown(fd: i32, uid: u32, gid: u32) -> Result<()> {
     done(syscall!(
@@ -388,12 +480,23 @@ pub fn stat_at(directory: i32, path: &CStr, flags: u32) -> Result<Status> {
 
 /// The magic number of a descriptor's file system: fstatfs(2).
 pub fn filesystem_magic(fd: i32) -> Result<u32> {
+    Ok(statfs(fd)?[0] as u32)
+}
+
+/// The flags of a descriptor's mount, `ST_*` of statfs(2).
+pub fn mount_flags(fd: i32) -> Result<u64> {
+    // f_flags: behind eight numbers of 64 bits (on arm of one half each), and two more.
+    const AT: usize = if size_of::<usize>() == 8 { 10 } else { 16 };
+    Ok(statfs(fd)?[AT] as u64)
+}
+
+fn statfs(fd: i32) -> Result<[usize; 32]> {
     let mut buffer = [0usize; 32];
     #[cfg(target_arch = "arm")]
     syscall!(nr::FSTATFS, fd, 84, buffer.as_mut_ptr())?;
     #[cfg(not(target_arch = "arm"))]
     syscall!(nr::FSTATFS, fd, buffer.as_mut_ptr())?;
-    Ok(buffer[0] as u32)
+    Ok(buffer)
 }
 
 /// faccessat2(2) with the effective ids: may the file be executed?
@@ -490,14 +593,25 @@ pub const MS_REC: u64 = 16384;
 pub const MS_PRIVATE: u64 = 1 << 18;
 pub const MS_SLAVE: u64 = 1 << 19;
 
-/// mount(2).
+/// mount(2) of what needs no file system type.
 pub fn mount(source: Option<&CStr>, target: &CStr, flags: u64, data: Option<&CStr>) -> Result<()> {
+    mount_type(source, target, None, flags, data)
+}
+
+/// mount(2).
+pub fn mount_type(
+    source: Option<&CStr>,
+    target: &CStr,
+    fstype: Option<&CStr>,
+    flags: u64,
+    data: Option<&CStr>,
+) -> Result<()> {
     let pointer = |text: Option<&CStr>| text.map_or(core::ptr::null(), CStr::as_ptr);
     done(syscall!(
         nr::MOUNT,
         pointer(source),
         target.as_ptr(),
-        0,
+        pointer(fstype),
         flags,
         pointer(data)
     ))

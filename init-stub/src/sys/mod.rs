@@ -14,8 +14,10 @@ impl Errno {
     pub const PERM: Errno = Errno(1);
     pub const NOENT: Errno = Errno(2);
     pub const INTR: Errno = Errno(4);
+    pub const BADF: Errno = Errno(9);
     pub const AGAIN: Errno = Errno(11);
     pub const ACCES: Errno = Errno(13);
+    pub const BUSY: Errno = Errno(16);
     pub const EXIST: Errno = Errno(17);
     pub const NOTDIR: Errno = Errno(20);
     pub const ISDIR: Errno = Errno(21);

@@ -34,9 +34,11 @@ mod numbers {
     pub const PPOLL: usize = 271;
     pub const PRCTL: usize = 157;
     pub const PRLIMIT64: usize = 302;
+    pub const PREAD64: usize = 17;
     pub const READ: usize = 0;
     pub const READLINKAT: usize = 267;
     pub const RECVFROM: usize = 45;
+    pub const RECVMSG: usize = 47;
     pub const RT_SIGACTION: usize = 13;
     pub const RT_SIGPROCMASK: usize = 14;
     pub const SCHED_SETAFFINITY: usize = 203;
@@ -55,6 +57,7 @@ mod numbers {
     pub const SYMLINKAT: usize = 266;
     pub const UMASK: usize = 95;
     pub const UMOUNT2: usize = 166;
+    pub const UNLINKAT: usize = 263;
     pub const UNSHARE: usize = 272;
     pub const WAIT4: usize = 61;
     pub const WRITE: usize = 1;
@@ -93,9 +96,11 @@ mod numbers {
     pub const PPOLL: usize = 73;
     pub const PRCTL: usize = 167;
     pub const PRLIMIT64: usize = 261;
+    pub const PREAD64: usize = 67;
     pub const READ: usize = 63;
     pub const READLINKAT: usize = 78;
     pub const RECVFROM: usize = 207;
+    pub const RECVMSG: usize = 212;
     pub const RT_SIGACTION: usize = 134;
     pub const RT_SIGPROCMASK: usize = 135;
     pub const SCHED_SETAFFINITY: usize = 122;
@@ -114,6 +119,7 @@ mod numbers {
     pub const SYMLINKAT: usize = 36;
     pub const UMASK: usize = 166;
     pub const UMOUNT2: usize = 39;
+    pub const UNLINKAT: usize = 35;
     pub const UNSHARE: usize = 97;
     pub const WAIT4: usize = 260;
     pub const WRITE: usize = 64;
@@ -152,9 +158,11 @@ mod numbers {
     pub const PPOLL: usize = 336;
     pub const PRCTL: usize = 172;
     pub const PRLIMIT64: usize = 369;
+    pub const PREAD64: usize = 180;
     pub const READ: usize = 3;
     pub const READLINKAT: usize = 332;
     pub const RECVFROM: usize = 292;
+    pub const RECVMSG: usize = 297;
     pub const RT_SIGACTION: usize = 174;
     pub const RT_SIGPROCMASK: usize = 175;
     pub const SCHED_SETAFFINITY: usize = 241;
@@ -173,6 +181,7 @@ mod numbers {
     pub const SYMLINKAT: usize = 331;
     pub const UMASK: usize = 60;
     pub const UMOUNT2: usize = 52;
+    pub const UNLINKAT: usize = 328;
     pub const UNSHARE: usize = 337;
     pub const WAIT4: usize = 114;
     pub const WRITE: usize = 4;
