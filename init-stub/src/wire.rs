@@ -270,6 +270,8 @@ operations! {
         path: Text<'a>,
         argv: List<'a>,
         envp: List<'a>,
+        /// `HOME` is added to the environment, as in `Exec`, when it is not 0.
+        home: u8,
         /// In milliseconds; 0 for no limit.
         timeout_msec: u32,
         state_head: Text<'a>,
@@ -352,8 +354,9 @@ operations! {
     RootReadonly = 47 {}
     /// Changes the propagation of the root mount (`MS_*`).
     RootPropagation = 48 { flags: u64, }
-    /// Makes the mount that holds the rootfs private, as `pivot_root(2)` wants it.
-    ParentPrivate = 49 { path: Text<'a>, }
+    /// Makes the mount that holds the rootfs private, or when `slave` is not 0 a slave of its peers: `pivot_root(2)`
+    /// wants it to have none.
+    ParentPrivate = 49 { path: Text<'a>, slave: u8, }
 
     /// Takes the directory of that path as the rootfs as it is: for containers without mounts of their own.
     UseRoot = 50 { path: Text<'a>, }

@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Runs the command of that name; returns its exit status.
 pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
     match name {
-        "create" => create(global, matches),
-        "run" => run_container(global, matches),
+        "create" => create(global, matches).context("runc create failed"),
+        "run" => run_container(global, matches).context("runc run failed"),
         "exec" => exec(global, matches),
         "start" => container::start(&global.store, matches.argument(0)?).map(|()| 0),
         "state" => list::state(global, matches.argument(0)?),

@@ -64,7 +64,11 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         });
         let path = text(&facts.rootfs);
         if peers {
-            program.push(Op::ParentPrivate { path });
+            let slave = propagation_flags & flag::SLAVE != 0;
+            program.push(Op::ParentPrivate {
+                path,
+                slave: slave.into(),
+            });
         }
         program.push(Op::OpenRoot { path, recursive: 1 });
     } else {
@@ -282,16 +286,14 @@ fn push_hooks(
         } else {
             slices(&hook.args)
         };
-        let env = if hook.env.is_empty() {
-            inherited
-        } else {
-            &hook.env
-        };
+        let inherits = hook.env.is_empty();
+        let env = if inherits { inherited } else { &hook.env };
         program.push(Op::Hook {
             name: name.as_str().into(),
             path: hook.path.as_str().into(),
             argv: super::wire::List::Made(&argv),
             envp: super::wire::List::Made(&slices(env)),
+            home: inherits.into(),
             timeout_msec: hook
                 .timeout
                 .unwrap_or(0)

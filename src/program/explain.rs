@@ -81,7 +81,7 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
                 printable(path)
             )
         }
-        Op::OpenRoot { path, .. } | Op::UseRoot { path } | Op::ParentPrivate { path } => {
+        Op::OpenRoot { path, .. } | Op::UseRoot { path } | Op::ParentPrivate { path, .. } => {
             format!("root.path: preparing rootfs {:?}: {cause}", printable(path))
         }
         Op::WriteProc { path, value, .. } => {
@@ -171,12 +171,6 @@ pub fn explain_start(message: Message, name: &str, output: Option<&[u8]>) -> Err
     }
     if message.call == call::EXECVE {
         return Error::new(format!("exec {name}: {}", errno_text(message.errno)));
-    }
-    if matches!(message.call, call::HOOK | call::TIMEOUT) {
-        return Error::new(format!(
-            "error running startContainer hook: {}",
-            cause(message)
-        ));
     }
     Error::new(format!("container init: {}", cause(message)))
 }

@@ -134,11 +134,8 @@ impl Program {
     }
 
     fn push(&mut self, op: Op<'_>) {
-        if let Op::Exec { argv, envp } = op {
+        if let Op::Exec { argv, envp } | Op::Hook { argv, envp, .. } = op {
             // Two terminating null pointers, and HOME.
-            self.pointers = argv.len() + envp.len() + 3;
-        }
-        if let Op::Hook { argv, envp, .. } = op {
             self.pointers = self.pointers.max(argv.len() + envp.len() + 3);
         }
         op.encode(&mut self.ops);

@@ -158,7 +158,10 @@ impl fmt::Display for Op<'_> {
                 write!(f, "write {} to /proc/{}", Word(value), printable(path))
             }
             Op::Propagation { flags } => write!(f, "make all mounts{}", Flags(flags, MOUNT_FLAGS)),
-            Op::ParentPrivate { path } => write!(f, "make the mount of {} private", Word(path)),
+            Op::ParentPrivate { path, slave } => {
+                let kind = if slave != 0 { "a slave" } else { "private" };
+                write!(f, "make the mount of {} {kind}", Word(path))
+            }
             Op::OpenRoot { path, .. } => write!(f, "take rootfs {}", Word(path)),
             Op::UseRoot { path } => write!(f, "take rootfs {} without mounting it", Word(path)),
             Op::FsTree {

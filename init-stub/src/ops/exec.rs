@@ -112,11 +112,13 @@ fn executable(path: &CStr) -> crate::sys::Result<()> {
     }
 }
 
-/// Builds the arrays of execve(2): where arguments and environment begin.
+/// Builds the arrays of execve(2), the environment with or without the home that was looked up: where arguments and
+/// environment begin.
 pub fn fill(
     machine: &mut Machine,
     argv: List<'static>,
     envp: List<'static>,
+    home: bool,
 ) -> Outcome<(usize, usize)> {
     machine.pointers.clear();
     let arguments = machine.pointers.mark();
@@ -129,18 +131,18 @@ pub fn fill(
         machine.pointers.add(c(text)?).step(step::EXECVE)?;
     }
     machine.pointers.end().step(step::EXECVE)?;
-    Ok((arguments, environment))
-}
-
-/// Executes the user's program.
-pub fn exec(machine: &mut Machine, argv: List<'static>, envp: List<'static>) -> Outcome {
-    let (arguments, environment) = fill(machine, argv, envp)?;
-    if machine.home_length > 0 {
+    if home && machine.home_length > 0 {
         machine
             .pointers
             .replace_end(&machine.home)
             .step(step::EXECVE)?;
     }
+    Ok((arguments, environment))
+}
+
+/// Executes the user's program.
+pub fn exec(machine: &mut Machine, argv: List<'static>, envp: List<'static>) -> Outcome {
+    let (arguments, environment) = fill(machine, argv, envp, true)?;
     let program = machine.program.ok_or(Failure {
         step: step::LOOKUP,
         errno: Errno::NOENT,

@@ -13,6 +13,7 @@ pub struct Hook<'a> {
     pub path: Text<'a>,
     pub argv: List<'a>,
     pub envp: List<'a>,
+    pub home: bool,
     pub timeout_msec: u32,
     pub state_head: Text<'a>,
     pub state_tail: Text<'a>,
@@ -41,7 +42,7 @@ pub fn run(machine: &mut Machine, hook: &Hook<'static>) -> Outcome {
     .step(step::WRITE)?;
     let output = call::memory_file(&[]).step(step::WRITE)?;
     let failed = call::memory_file(&[]).step(step::WRITE)?;
-    let (argv, envp) = fill(machine, hook.argv, hook.envp)?;
+    let (argv, envp) = fill(machine, hook.argv, hook.envp, hook.home)?;
     let child = call::fork().step(step::FORK)?;
     if child == 0 {
         let _ = call::dup_to(state.raw(), 0);

@@ -33,6 +33,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
             path,
             argv,
             envp,
+            home,
             timeout_msec,
             state_head,
             state_tail,
@@ -42,6 +43,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
                 path,
                 argv,
                 envp,
+                home: home != 0,
                 timeout_msec,
                 state_head,
                 state_tail,
@@ -63,7 +65,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::WriteProc { proc, path, value } => process::write_proc(machine, proc, path, value),
 
         Op::Propagation { flags } => root::propagation(flags),
-        Op::ParentPrivate { path } => root::parent_private(path),
+        Op::ParentPrivate { path, slave } => root::parent_private(path, slave != 0),
         Op::OpenRoot { path, recursive } => root::open(machine, path, recursive != 0),
         Op::UseRoot { path } => root::take(machine, path),
         Op::FsTree {

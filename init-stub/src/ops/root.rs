@@ -15,7 +15,12 @@ pub fn propagation(flags: u64) -> Outcome {
 
 /// The mount that holds the rootfs becomes private: pivot_root(2) refuses to work below a shared one. Which mount
 /// that is only shows by trying, from the rootfs upwards.
-pub fn parent_private(path: Text<'_>) -> Outcome {
+pub fn parent_private(path: Text<'_>, slave: bool) -> Outcome {
+    let kind = if slave {
+        call::MS_SLAVE
+    } else {
+        call::MS_PRIVATE
+    };
     let mut buffer = [0; 4096];
     let bytes = path.bytes();
     match buffer.get_mut(..bytes.len()).filter(|_| bytes.len() < 4096) {
@@ -26,7 +31,7 @@ pub fn parent_private(path: Text<'_>) -> Outcome {
     loop {
         let at = CStr::from_bytes_until_nul(&buffer).unwrap_or(c"/");
         let at = if at.is_empty() { c"/" } else { at };
-        match call::mount(None, at, call::MS_PRIVATE, None) {
+        match call::mount(None, at, kind, None) {
             // Not a mount point.
             Err(Errno::INVAL) if at.to_bytes().len() > 1 => {}
             result => return result.step(step::MOUNT),
