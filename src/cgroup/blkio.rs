@@ -56,7 +56,12 @@ pub fn v1(directory: &Path, limits: &BlockIo) -> Result<()> {
         first(directory, "blockIO.weight", names, &weight.to_string())?;
     }
     if let Some(weight) = asked(limits.leaf_weight) {
-        set(directory, "blockIO.leafWeight", "blkio.leaf_weight", weight)?;
+        set(
+            directory,
+            "blockIO.leafWeight",
+            "blkio.leaf_weight",
+            &weight,
+        )?;
     }
     for device in &limits.weight_device {
         let field = "blockIO.weightDevice";
@@ -66,13 +71,13 @@ pub fn v1(directory: &Path, limits: &BlockIo) -> Result<()> {
         }
         if let Some(weight) = asked(device.leaf_weight) {
             let name = "blkio.leaf_weight_device";
-            set(directory, field, name, line(device, weight))?;
+            set(directory, field, name, &line(device, weight))?;
         }
     }
     for (field, name, _, devices) in throttles(limits) {
         for device in devices {
             let line = format!("{}:{} {}", device.major, device.minor, device.rate);
-            set(directory, field, name, line)?;
+            set(directory, field, name, &line)?;
         }
     }
     Ok(())
@@ -102,7 +107,7 @@ pub fn v2(directory: &Path, limits: &BlockIo) -> Result<()> {
                         "linux.resources.{field}: {weight} must be from 10 to 1000"
                     ))
                 })?;
-                set(directory, field, "io.weight", text(weight))?;
+                set(directory, field, "io.weight", &text(weight))?;
             }
             result => named(result, directory, field, "io.bfq.weight")?,
         }
@@ -115,7 +120,7 @@ pub fn v2(directory: &Path, limits: &BlockIo) -> Result<()> {
                 rate => rate.to_string(),
             };
             let line = format!("{}:{} {key}={rate}", device.major, device.minor);
-            set(directory, field, "io.max", line)?;
+            set(directory, field, "io.max", &line)?;
         }
     }
     Ok(())
@@ -128,7 +133,9 @@ fn line(device: &WeightDevice, weight: u16) -> String {
 /// Writes to the first of two files that there is: what blkio calls its weights depends on the scheduler.
 fn first(directory: &Path, field: &str, names: [&str; 2], value: &str) -> Result<()> {
     match write(directory, names[0], value) {
-        Err(error) if error.kind() == ErrorKind::NotFound => set(directory, field, names[1], value),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            set(directory, field, names[1], &value)
+        }
         result => named(result, directory, field, names[0]),
     }
 }

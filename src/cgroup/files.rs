@@ -4,16 +4,19 @@ use crate::error::{Context, Result};
 use crate::oci::{HugepageLimit, Rdma};
 use crate::sys::file::open_to_write;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// Writes a value in one write(2). The file is never made.
+#[inline(never)]
 pub fn write(directory: &Path, name: &str, value: &str) -> std::io::Result<()> {
     let mut file = open_to_write(&directory.join(name))?;
     file.write_all(value.as_bytes())
 }
 
 /// An error with the field and the file: `linux.resources.pids.limit: write /sys/fs/cgroup/…/pids.max: …`.
+#[inline(never)]
 pub fn named(result: std::io::Result<()>, directory: &Path, field: &str, name: &str) -> Result<()> {
     result.with_context(|| {
         format!(
@@ -24,7 +27,8 @@ pub fn named(result: std::io::Result<()>, directory: &Path, field: &str, name: &
 }
 
 /// Writes a limit to its file, with field and file named in an error.
-pub fn set(directory: &Path, field: &str, name: &str, value: impl ToString) -> Result<()> {
+#[inline(never)]
+pub fn set(directory: &Path, field: &str, name: &str, value: &dyn Display) -> Result<()> {
     let result = write(directory, name, &value.to_string());
     named(result, directory, field, name)
 }
@@ -48,7 +52,7 @@ pub fn hugepages(directory: &Path, limits: &[HugepageLimit], suffix: &str) -> Re
     let field = "hugepageLimits";
     for limit in limits {
         let name = format!("hugetlb.{}.{suffix}", limit.page_size);
-        set(directory, field, &name, limit.limit)?;
+        set(directory, field, &name, &limit.limit)?;
         let name = format!("hugetlb.{}.rsvd.{suffix}", limit.page_size);
         match write(directory, &name, &limit.limit.to_string()) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -62,7 +66,7 @@ pub fn hugepages(directory: &Path, limits: &[HugepageLimit], suffix: &str) -> Re
 pub fn rdma(directory: &Path, limits: &BTreeMap<String, Rdma>) -> Result<()> {
     for (device, limit) in limits {
         let value = rdma_line(device, limit);
-        set(directory, &format!("rdma.{device}"), "rdma.max", value)?;
+        set(directory, &format!("rdma.{device}"), "rdma.max", &value)?;
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ impl Cgroup {
         match (self.unified, self.directories.first()) {
             (false, _) => v1::apply(self, resources),
             (true, Some(directory)) => v2::apply(&directory.path, resources),
-            (true, None) if limits_nothing(resources) => Ok(()),
+            (true, None) if !v2::needs_controllers(resources) => Ok(()),
             (true, None) => Err(Error::new(
                 "linux.resources: rootless needs no limits + no cgrouppath when no permission is granted for cgroups",
             )),
@@ -74,14 +74,4 @@ impl Cgroup {
             )),
         }
     }
-}
-
-/// Whether the resources ask for nothing but devices.
-fn limits_nothing(resources: &Resources) -> bool {
-    let devices = resources.devices.clone();
-    *resources
-        == Resources {
-            devices,
-            ..Resources::default()
-        }
 }

@@ -23,6 +23,7 @@ mod tests;
 mod tree;
 mod v1;
 mod v2;
+mod weight;
 
 pub use change::Change;
 pub use layout::Layout;

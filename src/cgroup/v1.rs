@@ -24,7 +24,7 @@ pub fn fill_cpuset(mountpoint: &Path, path: &Path, new: bool, asked: Option<&Cpu
     let asked = asked.map_or([None, None], |cpu| [cpu.cpus.as_ref(), cpu.mems.as_ref()]);
     for ((field, name), asked) in CPUSET.iter().zip(asked) {
         if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-            set(path, field, name, asked)?;
+            set(path, field, name, &asked)?;
             continue;
         }
         if !new && !read(path, name)?.trim().is_empty() {
@@ -43,13 +43,7 @@ pub fn fill_cpuset(mountpoint: &Path, path: &Path, new: bool, asked: Option<&Cpu
 
 /// Sets all limits but the devices.
 pub fn apply(cgroup: &Cgroup, resources: &Resources) -> Result<()> {
-    let need = |controller: &str, field: &str| {
-        cgroup.controller(controller).ok_or_else(|| {
-            Error::new(format!(
-                "linux.resources.{field}: cannot set {controller} limit: container could not join or create cgroup"
-            ))
-        })
-    };
+    let need = |controller: &str, field: &str| need(cgroup, controller, field);
     if !resources.unified.is_empty() {
         return Err(Error::new(
             "linux.resources.unified: invalid configuration: cannot use unified on cgroup v1",
@@ -78,7 +72,7 @@ pub fn apply(cgroup: &Cgroup, resources: &Resources) -> Result<()> {
             need("pids", "pids.limit")?,
             "pids.limit",
             "pids.max",
-            super::pids(limit),
+            &super::pids(limit),
         )?;
     }
     if let Some(limits) = &resources.block_io
@@ -102,19 +96,28 @@ pub fn apply(cgroup: &Cgroup, resources: &Resources) -> Result<()> {
     Ok(())
 }
 
+#[inline(never)]
+fn need<'a>(cgroup: &'a Cgroup, controller: &str, field: &str) -> Result<&'a Path> {
+    cgroup.controller(controller).ok_or_else(|| {
+        Error::new(format!(
+            "linux.resources.{field}: cannot set {controller} limit: container could not join or create cgroup"
+        ))
+    })
+}
+
 fn memory(directory: &Path, limits: &Memory) -> Result<()> {
     memory_and_swap(directory, limits)?;
     if let Some(value) = limits.reservation {
         let file = "memory.soft_limit_in_bytes";
-        set(directory, "memory.reservation", file, value)?;
+        set(directory, "memory.reservation", file, &value)?;
     }
     if limits.disable_oom_killer.is_some() {
         let file = "memory.oom_control";
-        set(directory, "memory.disableOOMKiller", file, 1)?;
+        set(directory, "memory.disableOOMKiller", file, &1)?;
     }
     match limits.swappiness {
         None => Ok(()),
-        Some(value @ 0..=100) => set(directory, "memory.swappiness", "memory.swappiness", value),
+        Some(value @ 0..=100) => set(directory, "memory.swappiness", "memory.swappiness", &value),
         Some(value) => Err(Error::new(format!(
             "linux.resources.memory.swappiness: invalid memory swappiness value: {value} (valid range is 0-100)"
         ))),
@@ -125,7 +128,7 @@ fn memory(directory: &Path, limits: &Memory) -> Result<()> {
 fn memory_and_swap(directory: &Path, limits: &Memory) -> Result<()> {
     let swap = |value: i64| {
         let file = "memory.memsw.limit_in_bytes";
-        set(directory, "memory.swap", file, value)
+        set(directory, "memory.swap", file, &value)
     };
     match (limits.limit, limits.swap) {
         (Some(memory), Some(-1)) => {
@@ -190,7 +193,7 @@ fn cpu<'a>(need: &impl Fn(&str, &str) -> Result<&'a Path>, limits: &Cpu) -> Resu
     }
     for ((field, name), value) in CPUSET.into_iter().zip([&limits.cpus, &limits.mems]) {
         if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
-            set(need("cpuset", field)?, field, name, value)?;
+            set(need("cpuset", field)?, field, name, &value)?;
         }
     }
     Ok(())
@@ -210,7 +213,7 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
     )?;
     // An idle cgroup takes no shares: what ends that goes before them, and what begins it behind.
     let idle = |wanted: bool| match limits.idle.filter(|idle| (*idle == 1) == wanted) {
-        Some(idle) => set(directory, "cpu.idle", "cpu.idle", idle),
+        Some(idle) => set(directory, "cpu.idle", "cpu.idle", &idle),
         None => Ok(()),
     };
     idle(false)?;
@@ -224,7 +227,7 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
         if let Some(wrong) = wrong {
             return Err(Error::new(format!("linux.resources.cpu.shares: {wrong}")));
         }
-        set(directory, "cpu.shares", "cpu.shares", shares)?;
+        set(directory, "cpu.shares", "cpu.shares", &shares)?;
     }
     idle(true)?;
     let quota = limits.quota;
@@ -249,7 +252,7 @@ fn cpu_time(directory: &Path, limits: &Cpu) -> Result<()> {
         quota,
     )?;
     if let Some(burst) = late {
-        set(directory, "cpu.burst", "cpu.cfs_burst_us", burst)?;
+        set(directory, "cpu.burst", "cpu.cfs_burst_us", &burst)?;
     }
     Ok(())
 }
@@ -273,10 +276,10 @@ fn pair(
         }
     }
     if let Some(value) = time_value {
-        set(directory, time.0, time.1, value)?;
+        set(directory, time.0, time.1, &value)?;
     }
     if let Some(value) = late {
-        set(directory, period.0, period.1, value)?;
+        set(directory, period.0, period.1, &value)?;
     }
     Ok(())
 }
@@ -284,12 +287,12 @@ fn pair(
 fn network<'a>(need: &impl Fn(&str, &str) -> Result<&'a Path>, marks: &Network) -> Result<()> {
     if let Some(class) = asked(marks.class_id) {
         let field = "network.classID";
-        set(need("net_cls", field)?, field, "net_cls.classid", class)?;
+        set(need("net_cls", field)?, field, "net_cls.classid", &class)?;
     }
     for marked in &marks.priorities {
         let field = "network.priorities";
         let line = format!("{} {}", marked.name, marked.priority);
-        set(need("net_prio", field)?, field, "net_prio.ifpriomap", line)?;
+        set(need("net_prio", field)?, field, "net_prio.ifpriomap", &line)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Limits in the files of cgroup v2.
 
 use super::files::asked;
+use super::weight::weight;
 use super::{blkio, named, set, write};
 use crate::error::{Context, Error, Result};
 use crate::log;
@@ -63,6 +64,25 @@ fn needs_domain(resources: &Resources) -> bool {
         || !resources.hugepage_limits.is_empty()
 }
 
+/// Whether anything is asked for that is written to a file.
+pub fn needs_controllers(resources: &Resources) -> bool {
+    let cpu = |cpu: &Cpu| {
+        let text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        asked(cpu.shares).is_some()
+            || asked(cpu.quota).is_some()
+            || asked(cpu.period).is_some()
+            || cpu.burst.is_some()
+            || cpu.idle.is_some()
+            || text(&cpu.cpus)
+            || text(&cpu.mems)
+    };
+    needs_domain(resources)
+        || resources.cpu.as_ref().is_some_and(cpu)
+        || resources.pids.is_some_and(|pids| pids.limit.is_some())
+        || !resources.rdma.is_empty()
+        || !resources.unified.is_empty()
+}
+
 fn set_type(path: &Path) -> Result<()> {
     let name = "cgroup.type";
     write(path, name, "threaded").with_context(|| format!("write {}", path.join(name).display()))
@@ -71,7 +91,7 @@ fn set_type(path: &Path) -> Result<()> {
 /// Sets all limits but the devices.
 pub fn apply(path: &Path, resources: &Resources) -> Result<()> {
     if let Some(limit) = resources.pids.and_then(|pids| pids.limit) {
-        set(path, "pids.limit", "pids.max", super::pids(limit))?;
+        set(path, "pids.limit", "pids.max", &super::pids(limit))?;
     }
     if let Some(limits) = &resources.memory {
         memory(path, limits)?;
@@ -188,10 +208,10 @@ fn memory(path: &Path, limits: &Memory) -> Result<()> {
         }
     }
     if memory != 0 {
-        set(path, "memory.limit", "memory.max", max(memory))?;
+        set(path, "memory.limit", "memory.max", &max(memory))?;
     }
     if let Some(limit) = asked(limits.reservation) {
-        set(path, "memory.reservation", "memory.low", max(limit))?;
+        set(path, "memory.reservation", "memory.low", &max(limit))?;
     }
     Ok(())
 }
@@ -234,12 +254,12 @@ pub fn swap(both: i64, memory: i64) -> Result<Option<String>> {
 fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
     // An idle cgroup takes no weight: what ends that goes before the weight, and what begins it behind.
     let idle = |wanted: bool| match limits.idle.filter(|idle| (*idle == 1) == wanted) {
-        Some(idle) => set(path, "cpu.idle", "cpu.idle", idle),
+        Some(idle) => set(path, "cpu.idle", "cpu.idle", &idle),
         None => Ok(()),
     };
     idle(false)?;
     if let Some(shares) = asked(limits.shares) {
-        set(path, "cpu.shares", "cpu.weight", weight(shares))?;
+        set(path, "cpu.shares", "cpu.weight", &weight(shares))?;
     }
     idle(true)?;
     let quota = asked(limits.quota);
@@ -261,10 +281,10 @@ fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
         (quota, Some(period)) => Some(format!("{} {period}", max(quota.unwrap_or(-1)))),
     };
     if let Some(value) = value {
-        set(path, "cpu.quota", "cpu.max", value)?;
+        set(path, "cpu.quota", "cpu.max", &value)?;
     }
     if let Some(burst) = late {
-        set(path, "cpu.burst", "cpu.max.burst", burst)?;
+        set(path, "cpu.burst", "cpu.max.burst", &burst)?;
     }
     for (field, name, value) in [
         ("cpu.cpus", "cpuset.cpus", &limits.cpus),
@@ -277,28 +297,9 @@ fn cpu(path: &Path, limits: &Cpu) -> Result<()> {
     Ok(())
 }
 
-/// Shares (2 to 262144, 1024 the default) as a weight (1 to 10000, 100 the default): a quadratic function of the
-/// logarithm that meets all three points.
-pub fn weight(shares: u64) -> u64 {
-    if shares <= 2 {
-        return 1;
-    }
-    if shares >= 262_144 {
-        return 10_000;
-    }
-    let log = (shares as f64).log2();
-    let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
-    10f64.powf(exponent).ceil() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_become_weights() {
-        assert_eq!([2, 1024, 262_144].map(weight), [1, 100, 10_000]);
-    }
 
     #[test]
     fn swap_is_what_remains() {

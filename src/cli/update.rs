@@ -5,6 +5,7 @@ use super::parse::Matches;
 use crate::error::{Context, Error, Result};
 use crate::oci::{self, Resources};
 use crate::{check, container, log};
+use std::ffi::OsStr;
 use std::io::Read;
 
 /// Changes a container's limits.
@@ -30,13 +31,12 @@ pub fn update(global: &Global, matches: &Matches) -> Result<u8> {
     {
         log::warn("Kernel memory settings are ignored and will be removed");
     }
-    let given = |flag: &str| matches.value(flag).is_some_and(|value| !value.is_empty());
-    if given("l3-cache-schema") {
+    if given(matches, "l3-cache-schema").is_some() {
         return Err(Error::new(
             "--l3-cache-schema: Intel RDT/CAT: l3 cache schema is not enabled: no resctrl is mounted",
         ));
     }
-    if given("mem-bw-schema") {
+    if given(matches, "mem-bw-schema").is_some() {
         return Err(Error::new(
             "--mem-bw-schema: Intel RDT/MBA: memory bandwidth schema is not enabled: no resctrl is mounted",
         ));
@@ -46,57 +46,77 @@ pub fn update(global: &Global, matches: &Matches) -> Result<u8> {
 }
 
 fn from_flags(matches: &Matches) -> Result<Resources> {
-    let text = |flag: &str| matches.value(flag).filter(|value| !value.is_empty());
-    let wrong = |flag: &str, what: &str| {
-        let value = text(flag).unwrap_or_default();
-        Error::new(format!("invalid value for {flag}: {value:?} is not {what}"))
+    let signed = |flag| number(matches, flag, "a whole number", |text| text.parse().ok());
+    let unsigned = |flag| {
+        let read = |text: &str| text.parse().ok().filter(|number| *number >= 0);
+        let read = number(matches, flag, "a number of 0 or more", read)?;
+        Ok::<_, Error>(read.map(i64::cast_unsigned))
     };
-    let signed = |flag: &str| {
-        let number =
-            text(flag).map(|value| value.to_str().and_then(|value| value.parse::<i64>().ok()));
-        number
-            .map(|number| number.ok_or_else(|| wrong(flag, "a whole number")))
-            .transpose()
+    let bytes = |flag| {
+        let what = "a size such as 1048576, 512k, 1.5GiB, or -1";
+        number(matches, flag, what, size)
     };
-    let unsigned = |flag: &str| {
-        let number =
-            text(flag).map(|value| value.to_str().and_then(|value| value.parse::<u64>().ok()));
-        number
-            .map(|number| number.ok_or_else(|| wrong(flag, "a number of 0 or more")))
-            .transpose()
-    };
-    let bytes = |flag: &str| {
-        let number = text(flag).map(|value| value.to_str().and_then(size));
-        number
-            .map(|number| {
-                number.ok_or_else(|| wrong(flag, "a size such as 1048576, 512k, 1.5GiB, or -1"))
-            })
-            .transpose()
-    };
-    let string = |flag: &str| text(flag).map(|value| value.to_string_lossy().into_owned());
+    let string = |flag| given(matches, flag).map(|value| value.to_string_lossy().into_owned());
     let mut resources = Resources::default();
     let memory = resources.memory.get_or_insert_default();
-    memory.limit = bytes("memory")?;
-    memory.reservation = bytes("memory-reservation")?;
-    memory.swap = bytes("memory-swap")?;
-    memory.kernel = bytes("kernel-memory")?;
-    memory.kernel_tcp = bytes("kernel-memory-tcp")?;
+    for (limit, flag) in [
+        (&mut memory.limit, "memory"),
+        (&mut memory.reservation, "memory-reservation"),
+        (&mut memory.swap, "memory-swap"),
+        (&mut memory.kernel, "kernel-memory"),
+        (&mut memory.kernel_tcp, "kernel-memory-tcp"),
+    ] {
+        *limit = bytes(flag)?;
+    }
     let cpu = resources.cpu.get_or_insert_default();
-    cpu.shares = unsigned("cpu-share")?;
-    cpu.quota = signed("cpu-quota")?;
-    cpu.period = unsigned("cpu-period")?;
-    cpu.burst = unsigned("cpu-burst")?;
-    cpu.realtime_period = unsigned("cpu-rt-period")?;
-    cpu.realtime_runtime = signed("cpu-rt-runtime")?;
+    for (limit, flag) in [
+        (&mut cpu.shares, "cpu-share"),
+        (&mut cpu.period, "cpu-period"),
+        (&mut cpu.burst, "cpu-burst"),
+        (&mut cpu.realtime_period, "cpu-rt-period"),
+    ] {
+        *limit = unsigned(flag)?;
+    }
+    for (limit, flag) in [
+        (&mut cpu.quota, "cpu-quota"),
+        (&mut cpu.realtime_runtime, "cpu-rt-runtime"),
+        (&mut cpu.idle, "cpu-idle"),
+        (
+            &mut resources.pids.get_or_insert_default().limit,
+            "pids-limit",
+        ),
+    ] {
+        *limit = signed(flag)?;
+    }
     cpu.cpus = string("cpuset-cpus");
     cpu.mems = string("cpuset-mems");
-    cpu.idle = signed("cpu-idle")?;
-    resources.pids.get_or_insert_default().limit = signed("pids-limit")?;
-    let weight = unsigned("blkio-weight")?.map(|weight| {
-        u16::try_from(weight).map_err(|_| wrong("blkio-weight", "a number from 10 to 1000"))
-    });
-    resources.block_io.get_or_insert_default().weight = weight.transpose()?;
+    let weight = |text: &str| text.parse::<u16>().ok().map(i64::from);
+    let weight = number(matches, "blkio-weight", "a number from 10 to 1000", weight)?;
+    resources.block_io.get_or_insert_default().weight = weight.map(|weight| weight as u16);
     Ok(resources)
+}
+
+/// A flag's value, where it has one.
+fn given<'a>(matches: &'a Matches, flag: &str) -> Option<&'a OsStr> {
+    matches.value(flag).filter(|value| !value.is_empty())
+}
+
+/// The number that `read` reads from a flag's value.
+fn number(
+    matches: &Matches,
+    flag: &str,
+    what: &str,
+    read: fn(&str) -> Option<i64>,
+) -> Result<Option<i64>> {
+    let Some(value) = given(matches, flag) else {
+        return Ok(None);
+    };
+    match value.to_str().and_then(read) {
+        None => Err(Error::new(format!(
+            "invalid value for {flag}: {value:?} is not {what}"
+        ))),
+        number => Ok(number),
+    }
 }
 
 /// A number of bytes with or without a unit, as Docker reads it (`10`, `10b`, `1.5k`, `3 MB`, `2GiB`), or −1 for no limit.

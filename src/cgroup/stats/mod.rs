@@ -7,6 +7,7 @@ mod v2;
 use super::Cgroup;
 use crate::error::{Context, Error, Result};
 use crate::sys::file;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
@@ -122,66 +123,76 @@ impl Cgroup {
     }
 }
 
-/// The files of one directory.
+/// The files of one directory. The first that cannot be read is told at the end.
 struct Files<'a> {
     path: &'a Path,
     fd: OwnedFd,
+    error: Cell<Option<Error>>,
 }
 
 impl Files<'_> {
     fn open(path: &Path) -> Result<Files<'_>> {
         let fd = file::open_directory(path).with_context(|| format!("open {}", path.display()))?;
-        Ok(Files { path, fd })
+        Ok(Files {
+            path,
+            fd,
+            error: Cell::new(None),
+        })
+    }
+
+    /// The first error.
+    fn finish(self) -> Result<()> {
+        self.error.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn fail(&self, name: &str, error: Error) {
+        let first = self.error.take();
+        let what = || error.wrap(format_args!("read {}", self.path.join(name).display()));
+        self.error.set(Some(first.unwrap_or_else(what)));
     }
 
     /// A file's text; none where the kernel does not have the file.
-    fn text(&self, name: &str) -> Result<Option<String>> {
+    fn text(&self, name: &str) -> Option<String> {
         match file::read_text_at(self.fd.as_fd(), name) {
-            Ok(text) => Ok(Some(text)),
+            Ok(text) => return Some(text),
             Err(error)
                 if error.kind() == ErrorKind::NotFound
-                    || error.raw_os_error() == Some(libc::ENOTSUP) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error).with_context(|| self.what(name)),
+                    || error.raw_os_error() == Some(libc::ENOTSUP) => {}
+            Err(error) => self.fail(name, error.into()),
         }
-    }
-
-    fn what(&self, name: &str) -> String {
-        format!("read {}", self.path.join(name).display())
+        None
     }
 
     /// A file's number; none where the kernel does not have the file.
-    fn number(&self, name: &str) -> Result<Option<u64>> {
-        let Some(text) = self.text(name)? else {
-            return Ok(None);
-        };
-        self.parse(name, text.trim()).map(Some)
+    fn number(&self, name: &str) -> Option<u64> {
+        let text = self.text(name)?;
+        Some(self.parse(name, text.trim()))
     }
 
-    fn or_zero(&self, name: &str) -> Result<u64> {
-        Ok(self.number(name)?.unwrap_or(0))
+    fn or_zero(&self, name: &str) -> u64 {
+        self.number(name).unwrap_or(0)
     }
 
     /// The lines of a file, each a word and a number.
-    fn pairs(&self, name: &str) -> Result<Vec<(String, u64)>> {
-        let text = self.text(name)?.unwrap_or_default();
+    fn pairs(&self, name: &str) -> Vec<(String, u64)> {
+        let text = self.text(name).unwrap_or_default();
         let pair = |line: &str| {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-            Ok((key.to_string(), self.parse(name, value)?))
+            (key.to_string(), self.parse(name, value))
         };
         text.lines().map(pair).collect()
     }
 
-    fn parse(&self, name: &str, text: &str) -> Result<u64> {
-        number(text)
-            .ok_or_else(|| Error::new(format!("{}: {text:?} is not a number", self.what(name))))
+    fn parse(&self, name: &str, text: &str) -> u64 {
+        number(text).unwrap_or_else(|| {
+            self.fail(name, Error::new(format!("{text:?} is not a number")));
+            0
+        })
     }
 
     /// Pressure stall information, where the kernel keeps it.
-    fn pressure(&self, name: &str) -> Result<Option<Pressure>> {
-        Ok(self.text(name)?.map(|text| pressure(&text)))
+    fn pressure(&self, name: &str) -> Option<Pressure> {
+        self.text(name).map(|text| pressure(&text))
     }
 }
 

@@ -1,48 +1,42 @@
 //! Statistics from the files of cgroup v1.
 
 use super::json::CPUSET;
-use super::{
-    BlockIo, BlockIoEntry, Counter, CpuTime, Cpuset, Files, Hugetlb, MemoryUse, Pids, Stats,
-};
+use super::{BlockIoEntry, Counter, Files, Hugetlb, MemoryUse, Pids, Stats};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
+use std::collections::BTreeMap;
 
 /// The unit of `cpuacct.stat`, in nanoseconds: USER_HZ is 100 on every architecture that we know.
 const TICK_NSEC: u64 = 10_000_000;
 
+/// Takes the statistics of one controller.
+type Reader = fn(&Files<'_>, &mut Stats);
+
 /// Of each controller that the container has.
 pub fn stats(cgroup: &Cgroup) -> Result<Stats> {
-    let files = |controller| cgroup.controller(controller).map(Files::open).transpose();
     let mut stats = Stats::default();
-    if let Some(files) = files("cpu")? {
-        throttling(&files, &mut stats.cpu)?;
-    }
-    if let Some(files) = files("cpuacct")? {
-        cpu_time(&files, &mut stats.cpu)?;
-    }
-    if let Some(files) = files("cpuset")? {
-        stats.cpuset = cpuset(&files)?;
-    }
-    if let Some(files) = files("memory")? {
-        stats.memory = memory(&files)?;
-    }
-    if let Some(files) = files("pids")? {
-        stats.pids = pids(&files)?;
-    }
-    if let Some(files) = files("blkio")? {
-        stats.block_io = block_io(&files)?;
-    }
-    if let Some(files) = files("hugetlb")? {
-        for size in super::huge_page_sizes() {
-            let hugetlb = hugetlb(&files, &size)?;
-            stats.hugetlb.insert(size, hugetlb);
+    let readers: [(&str, Reader); 7] = [
+        ("cpu", throttling),
+        ("cpuacct", cpu_time),
+        ("cpuset", cpuset),
+        ("memory", memory),
+        ("pids", pids),
+        ("blkio", block_io),
+        ("hugetlb", hugetlb),
+    ];
+    for (controller, read) in readers {
+        if let Some(path) = cgroup.controller(controller) {
+            let files = Files::open(path)?;
+            read(&files, &mut stats);
+            files.finish()?;
         }
     }
     Ok(stats)
 }
 
-fn throttling(files: &Files<'_>, cpu: &mut CpuTime) -> Result<()> {
-    for (key, value) in files.pairs("cpu.stat")? {
+fn throttling(files: &Files<'_>, stats: &mut Stats) {
+    let cpu = &mut stats.cpu;
+    for (key, value) in files.pairs("cpu.stat") {
         match key.as_str() {
             "nr_periods" => cpu.periods = value,
             "nr_throttled" => cpu.throttled_periods = value,
@@ -50,48 +44,45 @@ fn throttling(files: &Files<'_>, cpu: &mut CpuTime) -> Result<()> {
             _ => {}
         }
     }
-    Ok(())
 }
 
-fn cpu_time(files: &Files<'_>, cpu: &mut CpuTime) -> Result<()> {
-    for (key, value) in files.pairs("cpuacct.stat")? {
+fn cpu_time(files: &Files<'_>, stats: &mut Stats) {
+    let cpu = &mut stats.cpu;
+    for (key, value) in files.pairs("cpuacct.stat") {
         match key.as_str() {
             "user" => cpu.user = value * TICK_NSEC,
             "system" => cpu.kernel = value * TICK_NSEC,
             _ => {}
         }
     }
-    cpu.total = files.or_zero("cpuacct.usage")?;
-    let each = files.text("cpuacct.usage_percpu")?.unwrap_or_default();
+    cpu.total = files.or_zero("cpuacct.usage");
+    let name = "cpuacct.usage_percpu";
+    let each = files.text(name).unwrap_or_default();
     for word in each.split_whitespace() {
-        cpu.each.push(files.parse("cpuacct.usage_percpu", word)?);
+        cpu.each.push(files.parse(name, word));
     }
     // A table of cpu, user and system, with a head.
     let name = "cpuacct.usage_all";
-    for line in files.text(name)?.unwrap_or_default().lines().skip(1) {
+    for line in files.text(name).unwrap_or_default().lines().skip(1) {
         let mut words = line.split(' ').skip(1);
         if let (Some(user), Some(kernel)) = (words.next(), words.next()) {
-            cpu.each_user.push(files.parse(name, user)?);
-            cpu.each_kernel.push(files.parse(name, kernel)?);
+            cpu.each_user.push(files.parse(name, user));
+            cpu.each_kernel.push(files.parse(name, kernel));
         }
     }
-    Ok(())
 }
 
-fn cpuset(files: &Files<'_>) -> Result<Cpuset> {
-    let mut cpuset = Cpuset {
-        cpus: list(&files.text("cpuset.cpus")?.unwrap_or_default()),
-        mems: list(&files.text("cpuset.mems")?.unwrap_or_default()),
-        ..Cpuset::default()
-    };
+fn cpuset(files: &Files<'_>, stats: &mut Stats) {
+    let cpuset = &mut stats.cpuset;
+    cpuset.cpus = list(&files.text("cpuset.cpus").unwrap_or_default());
+    cpuset.mems = list(&files.text("cpuset.mems").unwrap_or_default());
     for (name, flag) in CPUSET.iter().zip(&mut cpuset.flags) {
-        *flag = files.or_zero(&format!("cpuset.{name}"))?;
+        *flag = files.or_zero(&["cpuset.", name].concat());
     }
-    let level = files.text("cpuset.sched_relax_domain_level")?;
+    let level = files.text("cpuset.sched_relax_domain_level");
     cpuset.relax_domain_level = level
         .and_then(|level| level.trim().parse().ok())
         .unwrap_or(0);
-    Ok(cpuset)
 }
 
 /// The numbers of a list like `0-2,5`.
@@ -104,37 +95,38 @@ fn list(text: &str) -> Vec<u64> {
     ranges.flatten().map(u64::from).collect()
 }
 
-fn memory(files: &Files<'_>) -> Result<MemoryUse> {
-    let raw: std::collections::BTreeMap<_, _> = files.pairs("memory.stat")?.into_iter().collect();
-    Ok(MemoryUse {
+fn memory(files: &Files<'_>, stats: &mut Stats) {
+    let raw: BTreeMap<_, _> = files.pairs("memory.stat").into_iter().collect();
+    stats.memory = MemoryUse {
         cache: raw.get("cache").copied().unwrap_or(0),
-        usage: counter(files, "memory")?,
-        swap: counter(files, "memory.memsw")?,
-        kernel: counter(files, "memory.kmem")?,
-        kernel_tcp: counter(files, "memory.kmem.tcp")?,
+        usage: counter(files, "memory"),
+        swap: counter(files, "memory.memsw"),
+        kernel: counter(files, "memory.kmem"),
+        kernel_tcp: counter(files, "memory.kmem.tcp"),
         raw,
         pressure: None,
-    })
+    };
 }
 
 /// Zeroes where the kernel does not count it.
-fn counter(files: &Files<'_>, name: &str) -> Result<Counter> {
-    let Some(usage) = files.number(&format!("{name}.usage_in_bytes"))? else {
-        return Ok(Counter::default());
-    };
-    Ok(Counter {
-        usage,
-        max: files.or_zero(&format!("{name}.max_usage_in_bytes"))?,
-        failures: files.or_zero(&format!("{name}.failcnt"))?,
-        limit: files.or_zero(&format!("{name}.limit_in_bytes"))?,
-    })
+fn counter(files: &Files<'_>, name: &str) -> Counter {
+    let value = |file: &str| files.or_zero(&[name, file].concat());
+    match files.number(&[name, ".usage_in_bytes"].concat()) {
+        None => Counter::default(),
+        Some(usage) => Counter {
+            usage,
+            max: value(".max_usage_in_bytes"),
+            failures: value(".failcnt"),
+            limit: value(".limit_in_bytes"),
+        },
+    }
 }
 
-fn pids(files: &Files<'_>) -> Result<Pids> {
-    Ok(Pids {
-        current: files.or_zero("pids.current")?,
-        limit: files.or_zero("pids.max").map(no_limit_is_zero)?,
-    })
+fn pids(files: &Files<'_>, stats: &mut Stats) {
+    stats.pids = Pids {
+        current: files.or_zero("pids.current"),
+        limit: no_limit_is_zero(files.or_zero("pids.max")),
+    };
 }
 
 pub(super) fn no_limit_is_zero(limit: u64) -> u64 {
@@ -178,22 +170,21 @@ const BLOCK_IO_FILES: [&[(&str, usize)]; 5] = [
     ],
 ];
 
-fn block_io(files: &Files<'_>) -> Result<BlockIo> {
-    let mut block_io = BlockIo::default();
+fn block_io(files: &Files<'_>, stats: &mut Stats) {
+    let tables = &mut stats.block_io.tables;
     for group in BLOCK_IO_FILES {
         for (i, (name, table)) in group.iter().enumerate() {
-            let entries = block_io_table(&files.text(name)?.unwrap_or_default());
+            let entries = block_io_table(&files.text(name).unwrap_or_default());
             match (i, entries.is_empty()) {
                 (0, true) => break,
-                (_, true) => return Ok(block_io),
-                _ => block_io.tables[*table] = entries,
+                (_, true) => return,
+                _ => tables[*table] = entries,
             }
             if i + 1 == group.len() {
-                return Ok(block_io);
+                return;
             }
         }
     }
-    Ok(block_io)
 }
 
 /// Lines of `8:0 Read 4096`, or without an operation; the last one, `Total …`, is none of a device.
@@ -212,18 +203,20 @@ fn block_io_table(text: &str) -> Vec<BlockIoEntry> {
     text.lines().filter_map(entry).collect()
 }
 
-fn hugetlb(files: &Files<'_>, size: &str) -> Result<Hugetlb> {
-    for kind in [".rsvd", ""] {
-        let name = format!("hugetlb.{size}{kind}");
-        if let Some(usage) = files.number(&format!("{name}.usage_in_bytes"))? {
-            return Ok(Hugetlb {
-                usage,
-                max: files.or_zero(&format!("{name}.max_usage_in_bytes"))?,
-                failures: files.or_zero(&format!("{name}.failcnt"))?,
-            });
-        }
+fn hugetlb(files: &Files<'_>, stats: &mut Stats) {
+    for size in super::huge_page_sizes() {
+        let reserved = counter(files, &["hugetlb.", &size, ".rsvd"].concat());
+        let counted = match reserved == Counter::default() {
+            true => counter(files, &["hugetlb.", &size].concat()),
+            false => reserved,
+        };
+        let hugetlb = Hugetlb {
+            usage: counted.usage,
+            max: counted.max,
+            failures: counted.failures,
+        };
+        stats.hugetlb.insert(size, hugetlb);
     }
-    Ok(Hugetlb::default())
 }
 
 #[cfg(test)]

@@ -2,29 +2,33 @@
 
 use super::{BlockIo, BlockIoEntry, Counter, CpuTime, Files, Hugetlb, MemoryUse, Pids, Stats, v1};
 use crate::error::Result;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Of each controller that the cgroup has.
 pub fn stats(path: &Path) -> Result<Stats> {
     let files = Files::open(path)?;
     let mut stats = Stats {
-        cpu: cpu(&files)?,
-        memory: memory(&files)?,
-        pids: pids(&files)?,
-        block_io: block_io(&files)?,
+        cpu: cpu(&files),
+        memory: memory(&files),
+        pids: pids(&files),
+        block_io: block_io(&files),
         ..Stats::default()
     };
     for size in super::huge_page_sizes() {
-        if let Some(hugetlb) = hugetlb(&files, &size)? {
+        if let Some(hugetlb) = hugetlb(&files, &size) {
             stats.hugetlb.insert(size, hugetlb);
         }
     }
-    Ok(stats)
+    files.finish().map(|()| stats)
 }
 
-fn cpu(files: &Files<'_>) -> Result<CpuTime> {
-    let mut cpu = CpuTime::default();
-    for (key, value) in files.pairs("cpu.stat")? {
+fn cpu(files: &Files<'_>) -> CpuTime {
+    let mut cpu = CpuTime {
+        pressure: files.pressure("cpu.pressure"),
+        ..CpuTime::default()
+    };
+    for (key, value) in files.pairs("cpu.stat") {
         match key.as_str() {
             "usage_usec" => cpu.total = value * 1000,
             "user_usec" => cpu.user = value * 1000,
@@ -35,65 +39,61 @@ fn cpu(files: &Files<'_>) -> Result<CpuTime> {
             _ => {}
         }
     }
-    cpu.pressure = files.pressure("cpu.pressure")?;
-    Ok(cpu)
+    cpu
 }
 
-fn memory(files: &Files<'_>) -> Result<MemoryUse> {
-    let raw: std::collections::BTreeMap<_, _> = files.pairs("memory.stat")?.into_iter().collect();
-    let usage = counter(files, "memory")?.unwrap_or_default();
+fn memory(files: &Files<'_>) -> MemoryUse {
+    let raw: BTreeMap<_, _> = files.pairs("memory.stat").into_iter().collect();
+    let usage = counter(files, "memory").unwrap_or_default();
     // v1 counts memory and swap together. Their highest sum is not known.
-    let swap = counter(files, "memory.swap")?.map(|swap| Counter {
+    let swap = counter(files, "memory.swap").map(|swap| Counter {
         usage: swap.usage + usage.usage,
         limit: swap.limit.saturating_add(usage.limit),
         max: 0,
         failures: 0,
     });
-    Ok(MemoryUse {
+    MemoryUse {
         cache: raw.get("file").copied().unwrap_or(0),
         usage,
         swap: swap.unwrap_or(Counter { max: 0, ..usage }),
-        pressure: files.pressure("memory.pressure")?,
+        pressure: files.pressure("memory.pressure"),
         raw,
         ..MemoryUse::default()
-    })
+    }
 }
 
 /// None where the kernel does not count it.
-fn counter(files: &Files<'_>, name: &str) -> Result<Option<Counter>> {
-    let Some(usage) = files.number(&format!("{name}.current"))? else {
-        return Ok(None);
-    };
-    Ok(Some(Counter {
+fn counter(files: &Files<'_>, name: &str) -> Option<Counter> {
+    let usage = files.number(&[name, ".current"].concat())?;
+    Some(Counter {
         usage,
-        limit: files.or_zero(&format!("{name}.max"))?,
-        max: files.or_zero(&format!("{name}.peak"))?,
+        limit: files.or_zero(&[name, ".max"].concat()),
+        max: files.or_zero(&[name, ".peak"].concat()),
         failures: 0,
-    }))
-}
-
-fn pids(files: &Files<'_>) -> Result<Pids> {
-    if let Some(current) = files.number("pids.current")? {
-        let limit = files.or_zero("pids.max").map(v1::no_limit_is_zero)?;
-        return Ok(Pids { current, limit });
-    }
-    // Without the controller, what is in the cgroup can still be counted; processes are not listed in a threaded one.
-    let list = match files.text("cgroup.procs")? {
-        Some(list) => list,
-        None => files.text("cgroup.threads")?.unwrap_or_default(),
-    };
-    Ok(Pids {
-        current: list.lines().count() as u64,
-        limit: 0,
     })
 }
 
+fn pids(files: &Files<'_>) -> Pids {
+    if let Some(current) = files.number("pids.current") {
+        let limit = v1::no_limit_is_zero(files.or_zero("pids.max"));
+        return Pids { current, limit };
+    }
+    // Without the controller, what is in the cgroup can still be counted; processes are not listed in a threaded one.
+    let list = files
+        .text("cgroup.procs")
+        .or_else(|| files.text("cgroup.threads"));
+    Pids {
+        current: list.unwrap_or_default().lines().count() as u64,
+        limit: 0,
+    }
+}
+
 /// `io.stat`: lines of `8:0 rbytes=1 wbytes=2 rios=3 wios=4 …`.
-fn block_io(files: &Files<'_>) -> Result<BlockIo> {
-    let text = files.text("io.stat")?.unwrap_or_default();
-    let mut block_io = table(&text);
-    block_io.pressure = files.pressure("io.pressure")?;
-    Ok(block_io)
+fn block_io(files: &Files<'_>) -> BlockIo {
+    BlockIo {
+        pressure: files.pressure("io.pressure"),
+        ..table(&files.text("io.stat").unwrap_or_default())
+    }
 }
 
 fn table(text: &str) -> BlockIo {
@@ -129,21 +129,18 @@ fn table(text: &str) -> BlockIo {
     block_io
 }
 
-fn hugetlb(files: &Files<'_>, size: &str) -> Result<Option<Hugetlb>> {
-    let usage = match files.number(&format!("hugetlb.{size}.rsvd.current"))? {
-        None => files.number(&format!("hugetlb.{size}.current"))?,
-        usage => usage,
-    };
-    let Some(usage) = usage else {
-        return Ok(None);
-    };
-    let events = files.pairs(&format!("hugetlb.{size}.events"))?;
+fn hugetlb(files: &Files<'_>, size: &str) -> Option<Hugetlb> {
+    let name = ["hugetlb.", size].concat();
+    let usage = files
+        .number(&[&name, ".rsvd.current"].concat())
+        .or_else(|| files.number(&[&name, ".current"].concat()))?;
+    let events = files.pairs(&[&name, ".events"].concat());
     let max = events.iter().find(|(key, _)| key == "max");
-    Ok(Some(Hugetlb {
+    Some(Hugetlb {
         usage,
         max: 0,
         failures: max.map_or(0, |(_, value)| *value),
-    }))
+    })
 }
 
 #[cfg(test)]

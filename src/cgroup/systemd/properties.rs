@@ -5,6 +5,7 @@
 
 use super::super::devices::{self, Exception, Policy};
 use super::super::v2;
+use super::super::weight::weight;
 use super::value::Value;
 use crate::error::{Context, Error, Result};
 use crate::log;
@@ -114,7 +115,7 @@ fn cpu(list: &mut List, cpu: &mut Cpu, unified: bool) -> Result<()> {
             true if idle => log::warn(
                 "linux.resources.cpu: an idle cgroup has no weight: cpu.shares is ignored",
             ),
-            true => list.number("CPUWeight", v2::weight(shares)),
+            true => list.number("CPUWeight", weight(shares)),
         }
     }
     let (quota, period) = (cpu.quota.unwrap_or(0), cpu.period.unwrap_or(0));
