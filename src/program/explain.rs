@@ -27,6 +27,17 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
         Op::Remount { target, .. } => {
             format!("error remounting {:?}: {cause}", printable(target))
         }
+        Op::Attach { .. } if message.errno == libc::ENODEV => {
+            let trees = program.ops().take(message.op as usize);
+            let fstype = trees.filter_map(|op| match op {
+                Op::FsTree { fstype, .. } => Some(printable(fstype)),
+                _ => None,
+            });
+            format!(
+                "mounts: file system type {:?}: {cause}",
+                fstype.last().unwrap_or_default()
+            )
+        }
         Op::Attach { target, .. } | Op::CopyUp { target } => {
             format!(
                 "error mounting {}to rootfs at {:?}: {cause}",
@@ -34,7 +45,7 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
                 printable(target)
             )
         }
-        Op::FsTree { fstype, .. } if message.call == call::FSOPEN => {
+        Op::FsTree { fstype, .. } if message.errno == libc::ENODEV => {
             format!("mounts: file system type {:?}: {cause}", printable(fstype))
         }
         Op::FsTree { .. }

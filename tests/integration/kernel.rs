@@ -1,7 +1,6 @@
 //! Kernels and hosts that forbid or lack something, and what is done instead.
 
 use crate::harness::*;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 fn run_command(bundle: &Bundle) -> Command {
@@ -33,29 +32,7 @@ fn a_host_without_clone3() {
     coracle_only!();
     let bundle = Bundle::sh("echo works");
     let mut command = run_command(&bundle);
-    // SAFETY: between fork and exec, only two prctl calls with live arguments are made.
-    unsafe {
-        command.pre_exec(|| {
-            let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-            let clone3 = libc::SYS_clone3 as u32;
-            let mut steps = [
-                step(0x20, 0, 0, 0),
-                step(0x15, 0, 1, clone3),
-                step(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
-                step(0x06, 0, 0, libc::SECCOMP_RET_ALLOW),
-            ];
-            let program = libc::sock_fprog {
-                len: 4,
-                filter: steps.as_mut_ptr(),
-            };
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-            let mode = libc::SECCOMP_MODE_FILTER;
-            match libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        });
-    }
+    forbid(&mut command, &[libc::SYS_clone3]);
     let output = bundle.spawn(command).wait().ok();
     assert_eq!(output.stdout.trim(), "works");
     bundle.assert_nothing_left();

@@ -21,6 +21,7 @@ mod golden;
 mod hooks;
 mod kernel;
 mod lifecycle;
+mod mounts;
 mod namespaces;
 mod notify;
 mod paused;

@@ -401,6 +401,10 @@ pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: 
     if let Some(fd) = tree.fd.take() {
         match call::move_mount(fd.raw(), place.raw()) {
             Err(Errno::NOSYS) => {}
+            // What mount(2) says, and engines know, of a directory and a file.
+            Err(Errno::INVAL) if is_directory(fd.raw()) != is_directory(place.raw()) => {
+                return Err(Errno::NOTDIR).step(step::MOVE_MOUNT);
+            }
             result => {
                 result.step(step::MOVE_MOUNT)?;
                 legacy::finish(&tree, fd.raw(), tree.count - tree.late)?;
@@ -426,6 +430,10 @@ fn attach_at(tree: &Fd, directory: i32, name: &[u8], make: bool) -> bool {
         let _ = call::mkdirat(directory, name, 0o755);
     }
     call::move_mount_at(tree.raw(), directory, name).is_ok()
+}
+
+fn is_directory(fd: i32) -> bool {
+    call::stat(fd).is_ok_and(|status| status.mode & S_IFMT == S_IFDIR)
 }
 
 /// Whether the tree's root wants a directory or a file to be mounted on.
