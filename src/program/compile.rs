@@ -53,9 +53,13 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         program.push(Op::LoopbackUp {});
     }
 
-    let propagation_flags = linux
-        .rootfs_propagation
-        .map_or(flag::SLAVE | flag::REC, propagation);
+    let propagation_flags = match linux.rootfs_propagation {
+        None => flag::SLAVE | flag::REC,
+        // Nothing could be bound then: that comes once all is in place.
+        Some(Propagation::Unbindable) => flag::PRIVATE,
+        Some(Propagation::Runbindable) => flag::PRIVATE | flag::REC,
+        Some(kind) => propagation(kind),
+    };
     // Where mounts become shared, or some may stay so.
     let peers = propagation_flags & flag::SHARED != 0 || propagation_flags & flag::REC == 0;
     if own_mounts {
@@ -99,14 +103,12 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         }
         (false, _) => program.push(Op::ChangeRoot {}),
     }
-    if let Some(kind) = linux.rootfs_propagation.filter(|_| own_mounts) {
-        let shared = matches!(kind, Propagation::Shared | Propagation::Rshared);
-        let unbindable = matches!(kind, Propagation::Unbindable | Propagation::Runbindable);
-        if shared || unbindable {
-            program.push(Op::RootPropagation {
-                flags: propagation(kind),
-            });
-        }
+    if let (true, Some(kind @ (Propagation::Shared | Propagation::Rshared))) =
+        (own_mounts, linux.rootfs_propagation)
+    {
+        program.push(Op::RootPropagation {
+            flags: propagation(kind),
+        });
     }
     if let Some(process) = &config.process {
         process::terminal(process, facts, own_mounts, &mut program)?;
@@ -141,6 +143,13 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     }
     if own_mounts {
         mounts::finish(config, facts, &mut program);
+        if let Some(kind @ (Propagation::Unbindable | Propagation::Runbindable)) =
+            linux.rootfs_propagation
+        {
+            program.push(Op::RootPropagation {
+                flags: propagation(kind),
+            });
+        }
     }
 
     let Some(process) = &config.process else {

@@ -27,6 +27,7 @@ mod notify;
 mod paused;
 mod placed;
 mod resources;
+mod roots;
 mod running;
 mod seccomp;
 mod security;
