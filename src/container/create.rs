@@ -273,7 +273,12 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         false => store.save(&record)?,
     }
 
-    follow(&program, &config, &record, &started, signals)?;
+    if let Err(error) = follow(&program, &config, &record, &started, signals) {
+        // The spec's steps 12 and 13: what was made is undone, and then the hooks are told.
+        drop(undo);
+        hooks::poststop(&record);
+        return Err(error);
+    }
     log::debug("init: closing the pipe to signal completion");
     if let Some(path) = &options.pid_file {
         store::write_atomically(path, record.pid.to_string().as_bytes(), 0o644)

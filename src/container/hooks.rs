@@ -1,26 +1,47 @@
 //! Hooks that the spec runs in the runtime's namespaces: config.md, "POSIX-platform Hooks".
 
+use super::store::Record;
 use crate::error::{Context, Error, Result, signal_text};
-use crate::oci::{Hook, State, annotation};
-use crate::sys::process;
+use crate::log;
+use crate::oci::{Hook, State, Status, annotation};
+use crate::sys::{image, process};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command};
 
 /// Runs the hooks in their order, each with the state on its standard input; the first that fails ends it.
 pub fn run_all(kind: &str, hooks: &[Hook], state: &State) -> Result<()> {
+    each(kind, hooks, state, |outcome| outcome)
+}
+
+/// The hooks of a container that is gone: their failures are logged, and the others run all the same.
+pub fn poststop(record: &Record) {
+    let log = |outcome: Result<()>| {
+        let _ = outcome.map_err(|error| log::warn(&error.to_string()));
+        Ok(())
+    };
+    let state = record.state(Status::Stopped);
+    let _ = each("poststop", &record.poststop, &state, log);
+}
+
+fn each(
+    kind: &str,
+    hooks: &[Hook],
+    state: &State,
+    judge: impl Fn(Result<()>) -> Result<()>,
+) -> Result<()> {
     if hooks.is_empty() {
         return Ok(());
     }
     let json =
         serde_json::to_vec(state).map_err(|error| Error::new(format!("hooks.{kind}: {error}")))?;
     for (index, hook) in hooks.iter().enumerate() {
-        run(hook, state, &json)
-            .with_context(|| format!("error running {kind} hook #{index}: {}", hook.path))?;
+        let outcome = run(kind, hook, state, &json);
+        judge(outcome.with_context(|| format!("error running {kind} hook #{index}")))?;
     }
     Ok(())
 }
@@ -34,41 +55,58 @@ pub fn open_output(path: &Path) -> Result<File> {
         .with_context(|| format!("annotations: run.oci.hooks: open {}", path.display()))
 }
 
-/// Sets where the hook's output goes.
-fn redirect(command: &mut Command, state: &State) -> Result<()> {
-    let [stdout, stderr] = annotation::HOOK_OUTPUT.map(|name| state.annotations.get(name));
-    if let Some(path) = stdout {
-        command.stdout(open_output(path.as_ref())?);
-    }
-    if let Some(path) = stderr {
-        command.stderr(open_output(path.as_ref())?);
-    }
-    Ok(())
+/// What a hook has as its standard input, output and error, and where the output is read that goes to no file of the
+/// user's. No pipes: a hook that does not read, or whose own children go on writing, blocks nobody.
+fn streams(state: &State, json: &[u8]) -> Result<([File; 3], File)> {
+    let mut stdin = image::memory_file(0)?;
+    stdin.write_all(json)?;
+    stdin.rewind()?;
+    let output = image::memory_file(0)?;
+    let to = |name| match state.annotations.get(name) {
+        Some(path) => open_output(path.as_ref()),
+        None => Ok(output.try_clone()?),
+    };
+    let [stdout, stderr] = annotation::HOOK_OUTPUT.map(to);
+    Ok(([stdin, stdout?, stderr?], output))
 }
 
-fn run(hook: &Hook, state: &State, json: &[u8]) -> Result<()> {
+fn run(kind: &str, hook: &Hook, state: &State, json: &[u8]) -> Result<()> {
+    let ([stdin, stdout, stderr], output) = streams(state, json)?;
     let mut command = Command::new(&hook.path);
     if let Some((name, rest)) = hook.args.split_first() {
         command.arg0(name).args(rest);
     }
-    command.env_clear().stdin(Stdio::piped());
-    redirect(&mut command, state)?;
-    for (name, value) in hook.env.iter().filter_map(|entry| entry.split_once('=')) {
-        command.env(name, value);
+    // One that names no environment has the runtime's, as with runc.
+    if !hook.env.is_empty() {
+        command.env_clear();
     }
-    let mut child = command.spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A hook need not read its standard input.
-        let _ = stdin.write_all(json);
+    let pairs = hook.env.iter().filter_map(|entry| entry.split_once('='));
+    command.envs(pairs);
+    if matches!(kind, "prestart" | "createRuntime") {
+        // Where runc is while it creates.
+        command.current_dir(&state.bundle);
     }
-    if let Some(seconds) = hook.timeout {
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("fork/exec {}", hook.path))?;
+    let outcome = outcome(&mut child, hook.timeout);
+    outcome.map_err(|error| match printed(&output) {
+        text if text.is_empty() => error,
+        text => Error::new(format!("{error}, output: {text}")),
+    })
+}
+
+/// Waits for the hook, and kills it when it takes longer than that.
+fn outcome(child: &mut Child, timeout_sec: Option<i64>) -> Result<()> {
+    if let Some(seconds) = timeout_sec {
         let pidfd = process::pidfd_open(child.id() as i32).context("pidfd_open")?;
         let msec = seconds.saturating_mul(1000).try_into().unwrap_or(i32::MAX);
         if !process::poll(&[Some(pidfd.as_fd())], msec)?[0] {
             let _ = child.kill();
             let _ = child.wait();
             return Err(Error::new(format!(
-                "timed out after {seconds} s and was killed"
+                "hook ran past specified timeout of {seconds}.0s"
             )));
         }
     }
@@ -81,4 +119,19 @@ fn run(hook: &Hook, state: &State, json: &[u8]) -> Result<()> {
             Err(Error::new(format!("signal: {text}")))
         }
     }
+}
+
+/// The end of what a hook has printed.
+fn printed(output: &File) -> String {
+    const MOST: u64 = 2048;
+    let mut text = Vec::new();
+    let size = output.metadata().map_or(0, |metadata| metadata.len());
+    let mut output = output;
+    if output
+        .seek(SeekFrom::Start(size.saturating_sub(MOST)))
+        .is_ok()
+    {
+        let _ = output.take(MOST).read_to_end(&mut text);
+    }
+    String::from_utf8_lossy(&text).trim().into()
 }

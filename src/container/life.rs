@@ -3,7 +3,6 @@
 use super::store::{self, Record, START_SOCKET, Store};
 use super::{create, hooks, notify};
 use crate::error::{Context, Error, Result};
-use crate::log;
 use crate::oci::Status;
 use crate::program;
 use crate::program::wire::{Message, stage};
@@ -186,9 +185,6 @@ pub fn remove(store: &Store, record: &Record) -> Result<()> {
     }
     record.cgroup.delete()?;
     store::remove_directory(&store.directory(&record.id))?;
-    if let Err(error) = hooks::run_all("poststop", &record.poststop, &record.state(Status::Stopped))
-    {
-        log::warn(&error.to_string());
-    }
+    hooks::poststop(record);
     Ok(())
 }

@@ -24,20 +24,23 @@ pub fn sealed(parts: &[&[u8]]) -> Result<OwnedFd> {
     }
 }
 
+/// memfd_create(2), with these flags beside `MFD_CLOEXEC`.
+pub fn memory_file(flags: libc::c_uint) -> std::io::Result<File> {
+    let flags = flags | libc::MFD_CLOEXEC;
+    // SAFETY: the name is a C string; the result is checked before it is taken for a descriptor.
+    let fd = unsafe { libc::memfd_create(c"coracle-init".as_ptr(), flags) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and ours.
+    Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
 fn memfd(parts: &[&[u8]]) -> std::io::Result<OwnedFd> {
-    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    let create = |flags| {
-        // SAFETY: the name is a C string; the result is checked before it is taken for a descriptor.
-        let fd = unsafe { libc::memfd_create(c"coracle-init".as_ptr(), flags) };
-        if fd < 0 {
-            return Err(std::io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor is new and ours.
-        Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
-    };
-    let mut file = match create(flags | MFD_EXEC) {
+    let flags = libc::MFD_ALLOW_SEALING;
+    let mut file = match memory_file(flags | MFD_EXEC) {
         // Before Linux 6.3 there is no such flag, and every memfd can be executed.
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => create(flags)?,
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => memory_file(flags)?,
         result => result?,
     };
     write_parts(&mut file, parts)?;
