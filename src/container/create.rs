@@ -212,6 +212,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
             rootfs.display()
         ))
     })?;
+    host::check_sysctls(&config)?;
     let mut facts = facts(&config, options, &bundle, rootfs);
 
     let directory = store.claim(&options.id)?;

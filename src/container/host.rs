@@ -1,6 +1,8 @@
 //! What the compiler must know of the host's files.
 
-use crate::oci::Config;
+use crate::check::sysctl_path;
+use crate::error::{Error, Result};
+use crate::oci::{Config, NamespaceType};
 use crate::program::wants_link;
 use crate::sys::{self, file};
 use std::collections::BTreeMap;
@@ -30,6 +32,26 @@ pub fn null_streams() -> u8 {
     (0..3).fold(0, |found, number| {
         found | u8::from(is_null(number)) << number
     })
+}
+
+/// A network namespace that is joined may be the host's own, whose parameters are nobody's to set.
+pub fn check_sysctls(config: &Config) -> Result<()> {
+    let linux = &config.linux;
+    let network = linux.namespace(NamespaceType::Network);
+    let mut names = linux.sysctl.keys();
+    let (Some(path), Some(name)) = (
+        network.and_then(|namespace| namespace.path.as_deref()),
+        names.find(|name| sysctl_path(name).starts_with("net/")),
+    ) else {
+        return Ok(());
+    };
+    let number = |path: &str| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
+    match number(path).ok() == number("/proc/self/ns/net").ok() {
+        true => Err(Error::new(format!(
+            "linux.sysctl: sysctl {name:?} not allowed in host network namespace: {path:?} is the host's own"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Where whole proc and sysfs file systems are mounted outside the rootfs, for a container that is not pivoted.

@@ -133,8 +133,16 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         program.push(Op::Domainname { name: name.into() });
     }
     for (key, value) in &linux.sysctl {
+        let path = crate::check::sysctl_path(key);
+        if path == "kernel/domainname" {
+            // A user namespace's root may not write that file, though the name is its own.
+            program.push(Op::Domainname {
+                name: value.as_str().into(),
+            });
+            continue;
+        }
         let proc = program.slot(Handle::Proc);
-        let path = format!("sys/{}", crate::check::sysctl_path(key));
+        let path = format!("sys/{path}");
         program.push(Op::WriteProc {
             proc,
             path: path.as_str().into(),

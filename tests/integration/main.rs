@@ -23,6 +23,7 @@ mod kernel;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod nodes;
 mod notify;
 mod paused;
 mod placed;
