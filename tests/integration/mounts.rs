@@ -747,3 +747,75 @@ fn types_that_are_not_there_are_named() {
         bundle.assert_nothing_left();
     }
 }
+
+/// The host's v1 hierarchies: the names of their directories.
+fn hierarchies() -> Vec<String> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mounts = parse_mountinfo(&text).into_iter();
+    let v1 = mounts.filter(|mount| mount.kind == "cgroup");
+    v1.map(|mount| mount.target.rsplit('/').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn cgroup_file_systems() {
+    let script = "cat /proc/self/mountinfo; for l in /sys/fs/cgroup/*; do readlink $l >&2; done; \
+                  (mkdir /sys/fs/cgroup/made || mkdir /sys/fs/cgroup/*/made) 2>/dev/null && echo written; \
+                  cat /sys/fs/cgroup/pids/tasks /sys/fs/cgroup/cgroup.procs 2>/dev/null | grep -cx 1; true";
+    let own = hierarchies();
+    for (namespace, users, option) in [
+        (false, false, "ro"),
+        (true, false, "ro"),
+        (false, false, "rw"),
+        (true, false, "rw"),
+        (true, true, "ro"),
+        (false, true, "ro"),
+    ] {
+        let what = format!("cgroup namespace {namespace}, user namespace {users}, {option}");
+        let mut bundle = Bundle::sh(script);
+        let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|one| one["type"] != "cgroup");
+        if namespace {
+            namespaces.push(json!({"type": "cgroup"}));
+        }
+        if users {
+            map_users(&mut bundle);
+        }
+        let mounts = bundle.config["mounts"].as_array_mut().unwrap();
+        mounts.retain(|mount| mount["type"] != "cgroup");
+        let options = ["nosuid", "noexec", "nodev", "relatime", option];
+        mount(&mut bundle, "/sys/fs/cgroup", "cgroup", "cgroup", &options);
+        both(&bundle, |output| {
+            assert_eq!(output.code(), 0, "{what}: {output:?}");
+            let mounts = parse_mountinfo(&output.stdout);
+            if own.is_empty() {
+                assert_eq!(
+                    mount_at(&mounts, "/sys/fs/cgroup").kind,
+                    "cgroup2",
+                    "{what}"
+                );
+            }
+            for name in &own {
+                let mount = mount_at(&mounts, &format!("/sys/fs/cgroup/{name}"));
+                assert_eq!(mount.kind, "cgroup", "{what}");
+                for flag in ["nosuid", "nodev", "noexec"] {
+                    assert!(mount.has(flag), "{what}: {mount:?}");
+                }
+                let read_only = mount.options.iter().any(|one| one == "ro");
+                assert_eq!(read_only, option == "ro", "{what}: {mount:?}");
+                if name.contains(',') {
+                    // cpu -> cpu,cpuacct and cpuacct -> cpu,cpuacct.
+                    let links = output.stderr.lines().filter(|line| line == name).count();
+                    assert_eq!(links, name.split(',').count(), "{what}: {output:?}");
+                }
+            }
+            let top = mount_at(&mounts, "/sys/fs/cgroup");
+            let read_only = top.options.iter().any(|one| one == "ro");
+            assert_eq!(read_only, option == "ro", "{what}: {top:?}");
+            let written = output.lines().contains(&"written");
+            assert_eq!(written, option == "rw", "{what}: {output:?}");
+            // It is its own cgroup that the container sees.
+            assert!(output.lines().last() != Some(&"0"), "{what}: {output:?}");
+        });
+    }
+}
