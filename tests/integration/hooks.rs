@@ -213,13 +213,17 @@ fn arguments_and_environment_of_hooks() {
             .fails_with("exit status 4, output: zero one two x=y unset");
         bundle.assert_nothing_left();
         // One without any inherits: the runtime's environment outside, the process's inside.
-        let script = "echo from ${FROM-unset} ${CARGO_PKG_NAME-unset}; exit 4";
+        let script = "echo from ${FROM-unset} ${CORACLE_TEST_GIVEN-unset}; exit 4";
         bundle.config["hooks"][kind] = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
         let wanted = match kind {
             "createContainer" | "startContainer" => "from process unset",
-            _ => "from unset coracle",
+            _ => "from unset runtime",
         };
-        bundle.run().fails_with(wanted);
+        bundle.write_config();
+        let here = bundle.bundle();
+        let mut command = bundle.command(&["run", "--bundle", here.to_str().unwrap(), &bundle.id]);
+        command.env("CORACLE_TEST_GIVEN", "runtime");
+        bundle.spawn(command).wait().fails_with(wanted);
         bundle.assert_nothing_left();
     }
 }

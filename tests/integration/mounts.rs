@@ -771,6 +771,10 @@ fn cgroup_file_systems() {
         (true, true, "ro"),
         (false, true, "ro"),
     ] {
+        if own.is_empty() && !namespace && option == "rw" {
+            // On v2 that would be the host's whole hierarchy.
+            continue;
+        }
         let what = format!("cgroup namespace {namespace}, user namespace {users}, {option}");
         let mut bundle = Bundle::sh(script);
         let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
@@ -815,7 +819,11 @@ fn cgroup_file_systems() {
             let written = output.lines().contains(&"written");
             assert_eq!(written, option == "rw", "{what}: {output:?}");
             // It is its own cgroup that the container sees.
-            assert!(output.lines().last() != Some(&"0"), "{what}: {output:?}");
+            let visible = namespace || !own.is_empty();
+            assert!(
+                !visible || output.lines().last() != Some(&"0"),
+                "{what}: {output:?}"
+            );
         });
     }
 }
