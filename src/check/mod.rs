@@ -15,6 +15,7 @@ mod version;
 
 pub use id::id;
 pub use list::list;
+pub use mounts::check as mounts;
 pub use process::process;
 pub use resources::resources;
 pub use sysctl::sysctl_path;

@@ -5,7 +5,7 @@ use super::{Global, completion, events, features, kill, list, man, print, ps, sp
 use crate::container::{self, Options, Terminal};
 use crate::error::{Context, Error, Result};
 use crate::log;
-use crate::oci::Status;
+use crate::oci::{self, Status};
 use crate::sys::process;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -25,6 +25,7 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
         "resume" => freeze(global, matches.argument(0)?, false),
         "events" => events::events(global, matches),
         "update" => update::update(global, matches),
+        "mounts" => mounts(global, matches).map(|()| 0),
         "plan" => print(&container::plan(&options(global, matches)?)?).map(|()| 0),
         "spec" => spec::spec(matches),
         "completion" => print(&completion::script(matches.argument(0)?)?).map(|()| 0),
@@ -82,6 +83,39 @@ fn run_container(global: &Global, matches: &Matches) -> Result<u8> {
         container::remove(&global.store, &created.record)?;
     }
     Ok(status)
+}
+
+/// `mounts add` and `mounts remove`, with a file that holds the mounts as config.json does, or only their array.
+fn mounts(global: &Global, matches: &Matches) -> Result<()> {
+    let add = match matches.argument(0)? {
+        "add" => true,
+        "remove" => false,
+        other => {
+            let text = format!("mounts: {other:?} is neither \"add\" nor \"remove\"");
+            return Err(Error::new(text));
+        }
+    };
+    let path = matches.argument(2)?;
+    let text = std::fs::read(path).with_context(|| format!("open {path}"))?;
+    let mounts = match text.trim_ascii_start().starts_with(b"[") {
+        true => oci::parse(&text, path)?,
+        false => oci::parse::<oci::Config>(&text, path)?.mounts,
+    };
+    if mounts.is_empty() {
+        let text = format!(
+            "{path}: mounts: is missing or empty: nothing to {}",
+            matches.argument(0)?
+        );
+        return Err(Error::new(text));
+    }
+    let signals = process::signalfd()?;
+    container::mounts(
+        &global.store,
+        matches.argument(1)?,
+        mounts,
+        add,
+        signals.as_fd(),
+    )
 }
 
 fn foreground(

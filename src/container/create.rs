@@ -110,6 +110,20 @@ fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: PathBuf) -> 
     }
 }
 
+/// What the compiler must know of a container that runs.
+pub(super) fn facts_of(record: &Record) -> Facts {
+    Facts {
+        id: record.id.clone(),
+        bundle: record.bundle.clone(),
+        rootfs: record.rootfs.clone(),
+        v1_mounts: record.cgroup.v1_mounts(),
+        cgroup2: record.cgroup.v2_path(),
+        unprivileged: process::euid() != 0,
+        running: true,
+        ..Facts::default()
+    }
+}
+
 fn rootfs(config: &Config, bundle: &Path) -> PathBuf {
     let root = config.root.as_ref();
     bundle.join(root.map(|root| root.path.as_str()).unwrap_or_default())
@@ -551,7 +565,7 @@ fn follow(
                 kind: Message::TREE,
                 op,
                 ..
-            } => trees::send(config, record, op, report)?,
+            } => trees::send(config, record, op, true, report)?,
             Message {
                 op: stage::LISTENER,
                 call: number,

@@ -288,7 +288,7 @@ fn follow(
 }
 
 /// The `CLONE_NEW*` flags of the namespaces in which the process differs from us.
-fn namespaces(pid: i32) -> Result<u32> {
+pub(super) fn namespaces(pid: i32) -> Result<u32> {
     const NAMESPACES: &[(&str, i32)] = &[
         ("user", libc::CLONE_NEWUSER),
         ("ipc", libc::CLONE_NEWIPC),

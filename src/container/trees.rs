@@ -1,6 +1,6 @@
 //! Bind mounts that the stub cannot make: their source is out of a user namespace's reach, or they are idmapped.
 //!
-//! The tree is cloned inside the container's mount namespace, so that mounts of earlier entries are seen, and flags
+//! At creation the tree is cloned inside the container's mount namespace, so that mounts of earlier entries are seen, and flags
 //! that are locked there stay so.
 
 use super::identity;
@@ -13,7 +13,14 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Opens the tree of the mount of this index, and sends it to the stub.
-pub fn send(config: &Config, record: &Record, index: u32, report: BorrowedFd<'_>) -> Result<()> {
+/// `inside` says that the source is one of the container's mount namespace, not of ours.
+pub fn send(
+    config: &Config,
+    record: &Record,
+    index: u32,
+    inside: bool,
+    report: BorrowedFd<'_>,
+) -> Result<()> {
     let asked = config.mounts.get(index as usize);
     let asked = asked.ok_or_else(|| Error::new("internal: no such mount"))?;
     let source = bind_source(asked, &record.bundle);
@@ -27,20 +34,20 @@ pub fn send(config: &Config, record: &Record, index: u32, report: BorrowedFd<'_>
         true => Some(id_maps(asked, config).with_context(what)?),
         false => None,
     };
+    if !inside {
+        return open(&source, userns.as_ref(), report).with_context(what);
+    }
     let path = format!("/proc/{}/ns/mnt", record.pid);
     let namespace = File::open(&path).with_context(|| format!("open {path}"))?;
     // In a child: joining a mount namespace changes the root and the working directory.
-    process::in_child(|| open(&source, namespace.as_fd(), userns.as_ref(), report))
-        .with_context(what)
+    let joined = || {
+        spawn::setns(namespace.as_fd(), libc::CLONE_NEWNS).context("setns")?;
+        open(&source, userns.as_ref(), report)
+    };
+    process::in_child(joined).with_context(what)
 }
 
-fn open(
-    source: &BindSource,
-    namespace: BorrowedFd<'_>,
-    userns: Option<&OwnedFd>,
-    report: BorrowedFd<'_>,
-) -> Result<()> {
-    spawn::setns(namespace, libc::CLONE_NEWNS).context("setns")?;
+fn open(source: &BindSource, userns: Option<&OwnedFd>, report: BorrowedFd<'_>) -> Result<()> {
     let tree =
         mount::clone_tree(&source.path, source.recursive, source.nofollow).context("open_tree")?;
     if let Some(userns) = userns {

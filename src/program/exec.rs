@@ -1,7 +1,7 @@
 //! A further process in a running container: the same operations, another beginning.
 
 use super::wire::{Bytes, Op};
-use super::{Facts, Handle, Program, compile, process};
+use super::{Facts, Handle, Program, compile, mounts, process};
 use crate::error::{Context, Result};
 use crate::oci::{Config, Process};
 
@@ -43,6 +43,38 @@ pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) 
     let filter = super::seccomp::of(config)?;
     process::confine(process, filter.as_ref(), &identity, &mut program);
     process::execute(process, &mut program);
+    Ok(program)
+}
+
+/// Compiles the program that adds the configuration's mounts to a running container, or takes them away.
+pub fn change_mounts(
+    config: &Config,
+    namespaces: u32,
+    facts: &Facts,
+    add: bool,
+) -> Result<Program> {
+    let mut program = Program::new(0);
+    program.push(Op::Undumpable {});
+    let target = program.slot(Handle::Process);
+    program.push(Op::Setns {
+        namespace: target,
+        flags: namespaces,
+    });
+    if namespaces & libc::CLONE_NEWUSER as u32 != 0 {
+        program.push(Op::BecomeRoot {
+            keep_groups: facts.unprivileged.into(),
+        });
+    }
+    // What a mount namespace of its own is entered at.
+    let root = match namespaces & libc::CLONE_NEWNS as u32 {
+        0 => compile::text(&facts.rootfs),
+        _ => "/".into(),
+    };
+    program.push(Op::UseRoot { path: root });
+    match add {
+        true => mounts::add(config, facts, &mut program)?,
+        false => mounts::remove(config, facts, &mut program),
+    }
     Ok(program)
 }
 

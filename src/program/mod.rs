@@ -18,7 +18,7 @@ pub mod wire;
 pub use capabilities::all_names as capability_names;
 pub use compile::new as is_new;
 pub use compile::{container, waiter};
-pub use exec::exec;
+pub use exec::{change_mounts, exec};
 pub use explain::{explain, explain_start};
 pub use mounts::{BindSource, bind_source, wants_link};
 pub use options::names as mount_options;
@@ -54,6 +54,8 @@ pub struct Facts {
     pub cgroup2: Option<PathBuf>,
     /// The runtime has no rights of its own over the host's mounts.
     pub unprivileged: bool,
+    /// The container runs already: sources are those of the runtime's mount namespace.
+    pub running: bool,
     /// Stop before the user's program until `start` comes.
     pub await_start: bool,
     /// Columns and rows of the terminal that the container's is copied to; 0 for none.
@@ -153,6 +155,27 @@ impl Program {
     pub fn ops(&self) -> impl Iterator<Item = Op<'_>> {
         let mut reader = Reader(&self.ops.0);
         std::iter::from_fn(move || Op::decode(&mut reader).ok())
+    }
+
+    /// The program that takes away what this one had mounted when the operation of that index failed: it begins the
+    /// same way, up to the root.
+    pub fn undone(&self, failed: u32) -> Program {
+        let mut program = Program::new(0);
+        program.handles.clone_from(&self.handles);
+        let mut targets = Vec::new();
+        let mut begins = true;
+        for op in self.ops().take(failed as usize) {
+            match op {
+                Op::Attach { target, .. } => targets.push(target),
+                op if begins => program.push(op),
+                _ => {}
+            }
+            begins &= !matches!(op, Op::UseRoot { .. });
+        }
+        for target in targets.into_iter().rev() {
+            program.push(Op::Unmount { target });
+        }
+        program
     }
 
     /// How many bytes of zeroed memory follow the program.

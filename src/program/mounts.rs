@@ -66,9 +66,14 @@ pub struct BindSource {
 /// The source of a bind mount, of a bundle in that directory.
 pub fn bind_source(mount: &Mount, bundle: &Path) -> BindSource {
     let options = options::parse(&mount.options);
+    // One that cannot be mounted anew is the host's.
+    let sysfs = mount.kind.as_deref() == Some("sysfs") && !is_bind(mount);
     BindSource {
-        path: bundle.join(mount.source.as_deref().unwrap_or_default()),
-        recursive: options.bind == Some(Bind::Tree),
+        path: match sysfs {
+            true => "/sys".into(),
+            false => bundle.join(mount.source.as_deref().unwrap_or_default()),
+        },
+        recursive: sysfs || options.bind == Some(Bind::Tree),
         nofollow: options.source_nofollow,
         idmapped: options.idmap.is_some() || !mount.uid_mappings.is_empty(),
         idmap_tree: options.idmap == Some(Bind::Tree),
@@ -97,20 +102,7 @@ pub fn streams(config: &Config, facts: &Facts, program: &mut Program) {
 
 /// What comes last, once nothing is written below the rootfs any more.
 pub fn finish(config: &Config, facts: &Facts, program: &mut Program) {
-    for mount in &config.mounts {
-        let options = options::parse(&mount.options);
-        if options.set & flag::RDONLY != 0 && made_writable(config, facts, mount) {
-            let tree = match mount.kind.as_deref() {
-                Some("cgroup") => flag::REC | flag::NOSUID | flag::NODEV | flag::NOEXEC,
-                _ => 0,
-            };
-            program.push(Op::Remount {
-                target: destination(facts, mount).as_str().into(),
-                flags: flag::RDONLY | flag::REMOUNT | flag::BIND | tree,
-                data: "".into(),
-            });
-        }
-    }
+    make_read_only(config, facts, program);
     if config.root.as_ref().is_some_and(|root| root.readonly) {
         program.push(Op::RootReadonly {});
     }
@@ -125,6 +117,42 @@ pub fn finish(config: &Config, facts: &Facts, program: &mut Program) {
         program.push(Op::Mask {
             paths: List::Made(&masked),
         });
+    }
+}
+
+/// The mounts of a configuration, in a container that runs.
+pub fn add(config: &Config, facts: &Facts, program: &mut Program) -> Result<()> {
+    for (index, mount) in config.mounts.iter().enumerate() {
+        one(config, facts, index, mount, program)?;
+    }
+    make_read_only(config, facts, program);
+    Ok(())
+}
+
+/// Takes them away, the last one first.
+pub fn remove(config: &Config, facts: &Facts, program: &mut Program) {
+    for mount in config.mounts.iter().rev() {
+        program.push(Op::Unmount {
+            target: destination(facts, mount).as_str().into(),
+        });
+    }
+}
+
+/// Read-only file systems that had to be writable until now.
+fn make_read_only(config: &Config, facts: &Facts, program: &mut Program) {
+    for mount in &config.mounts {
+        let options = options::parse(&mount.options);
+        if options.set & flag::RDONLY != 0 && made_writable(config, facts, mount) {
+            let tree = match mount.kind.as_deref() {
+                Some("cgroup") => flag::REC | flag::NOSUID | flag::NODEV | flag::NOEXEC,
+                _ => 0,
+            };
+            program.push(Op::Remount {
+                target: destination(facts, mount).as_str().into(),
+                flags: flag::RDONLY | flag::REMOUNT | flag::BIND | tree,
+                data: "".into(),
+            });
+        }
     }
 }
 
@@ -366,13 +394,13 @@ fn bind(
         )));
     }
     let foreign = config.linux.namespace(NamespaceType::User).is_some();
-    if idmapped || foreign && !facts.unprivileged {
+    if idmapped || facts.running || foreign && !facts.unprivileged {
         program.push(Op::AskTree {
             index: index as u32,
             path,
             recursive,
             nofollow,
-            privileged: idmapped.into(),
+            privileged: (idmapped || facts.running).into(),
         });
     } else {
         program.push(Op::PathTree {

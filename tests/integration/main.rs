@@ -8,6 +8,7 @@ mod harness;
 #[macro_use]
 mod limits;
 
+mod added;
 mod cgroups;
 mod cli;
 mod config;

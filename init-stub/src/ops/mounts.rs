@@ -488,7 +488,12 @@ pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'
 /// Takes away what is mounted at the target.
 pub fn unmount(machine: &Machine, target: Text<'_>) -> Outcome {
     let target = paths::open(machine.root(), c(target)?, O_PATH).step(step::OPENAT2)?;
-    call::detach(DescriptorPath::new(target.raw()).c_str()).step(step::UMOUNT)
+    // A directory needs no path of the container's /proc.
+    match call::fchdir(target.raw()) {
+        Ok(()) => call::detach(c"."),
+        Err(_) => call::detach(DescriptorPath::new(target.raw()).c_str()),
+    }
+    .step(step::UMOUNT)
 }
 
 /// Takes a mount of the host's out of this namespace, or covers it.
