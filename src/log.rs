@@ -67,7 +67,7 @@ fn write(level: &str, message: &str) {
 }
 
 fn line(json: bool, level: &str, message: &str, time: &str) -> String {
-    let quoted = serde_json::Value::from(message).to_string();
+    let quoted = crate::json::quoted(message);
     if json {
         format!("{{\"level\":\"{level}\",\"msg\":{quoted},\"time\":\"{time}\"}}\n")
     } else {

@@ -8,6 +8,7 @@ mod check;
 mod cli;
 mod container;
 mod error;
+mod json;
 mod log;
 // The whole of the specification, also what no command asks for yet.
 #[allow(dead_code, unused_imports)]

@@ -194,12 +194,12 @@ mod tests {
     use super::*;
 
     fn change(keep: &str, asked: &str) -> Change {
-        let read = |text: &str| serde_json::from_str(text).unwrap();
+        let read = |text: &str| crate::json::parse(text.as_bytes(), "").unwrap();
         Change::new(read(keep), read(asked))
     }
 
     fn text(resources: &Resources) -> String {
-        serde_json::to_string(resources).unwrap()
+        String::from_utf8(crate::json::text(resources)).unwrap()
     }
 
     #[test]

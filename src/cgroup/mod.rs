@@ -30,6 +30,7 @@ pub use layout::Layout;
 pub use oom::OutOfMemory;
 pub use owner::owner;
 
+use crate::json::object;
 use files::{hugepages, named, pids, rdma, set, write};
 
 use crate::error::{Context, Error, Result};
@@ -37,7 +38,6 @@ use crate::oci::Resources;
 use crate::program::V1Mount;
 use crate::sys::{file, process};
 use devices::Policy;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -60,33 +60,35 @@ pub struct Wanted<'a> {
     pub annotations: &'a BTreeMap<String, String>,
 }
 
-/// A container's cgroup: a directory in each v1 hierarchy, or one on v2.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Cgroup {
-    unified: bool,
-    /// On v2 with systemd, they are known once the unit is there.
-    directories: Vec<Directory>,
-    /// The systemd unit whose cgroup it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    unit: Option<Unit>,
-    /// Whose it is to be.
-    #[serde(skip)]
-    owner: Option<u32>,
+object! {
+    /// A container's cgroup: a directory in each v1 hierarchy, or one on v2.
+    #[derive(Debug, Clone, Default, PartialEq)]
+    pub struct Cgroup {
+        unified: bool = required "unified",
+        /// On v2 with systemd, they are known once the unit is there.
+        directories: Vec<Directory> = required "directories",
+        /// The systemd unit whose cgroup it is.
+        unit: Option<Unit> = "unit",
+        ;
+        /// Whose it is to be.
+        owner: Option<u32>,
+    }
 }
 
-/// The cgroup's directory in one hierarchy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Directory {
-    /// The v1 controllers of the hierarchy, such as `cpu` and `cpuacct`, or `name=systemd`; none on v2, of a hybrid host
-    /// too.
-    pub controllers: Vec<String>,
-    /// As an absolute path.
-    pub path: PathBuf,
-    /// Where the hierarchy is mounted.
-    pub mountpoint: PathBuf,
-    /// From the hierarchy's root.
-    pub cgroup: String,
+object! {
+    /// The cgroup's directory in one hierarchy.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Directory {
+        /// The v1 controllers of the hierarchy, such as `cpu` and `cpuacct`, or `name=systemd`; none on v2, of a hybrid host
+        /// too.
+        pub controllers: Vec<String> = required "controllers",
+        /// As an absolute path.
+        pub path: PathBuf = required "path",
+        /// Where the hierarchy is mounted.
+        pub mountpoint: PathBuf = required "mountpoint",
+        /// From the hierarchy's root.
+        pub cgroup: String = required "cgroup",
+    }
 }
 
 impl Cgroup {

@@ -71,7 +71,7 @@ impl Drop for Try {
 }
 
 fn resources(json: &str) -> Resources {
-    serde_json::from_str(json).unwrap()
+    crate::json::parse(json.as_bytes(), "").unwrap()
 }
 
 #[test]

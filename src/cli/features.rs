@@ -1,7 +1,8 @@
 //! `features`: what this build can do, and what of it the running kernel has.
 
 use super::print;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::json;
 use crate::oci::*;
 use crate::program;
 use crate::sys;
@@ -20,9 +21,7 @@ const RUNC_VERSION: &str = "1.5.0";
 
 /// Prints the features document of the specification.
 pub fn features() -> Result<u8> {
-    let json =
-        serde_json::to_string_pretty(&document()).map_err(|error| Error::new(error.to_string()))?;
-    print(&format!("{json}\n")).map(|()| 0)
+    print(&json::lines(&document())).map(|()| 0)
 }
 
 fn document() -> Features {
@@ -51,7 +50,7 @@ fn document() -> Features {
 fn linux() -> LinuxFeatures {
     let yes = Enabled { enabled: true };
     LinuxFeatures {
-        namespaces: owned(NamespaceType::ALL.map(NamespaceType::name)),
+        namespaces: owned(NamespaceType::ALL.iter().map(|word| word.name())),
         capabilities: program::capability_names(),
         cgroup: CgroupFeatures {
             v1: true,

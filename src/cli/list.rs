@@ -4,25 +4,25 @@ use super::parse::Matches;
 use super::{Global, print};
 use crate::container::Record;
 use crate::error::{Error, Result};
+use crate::json::{self, object};
 use crate::log;
 use crate::oci::Status;
-use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What runc's `list` and `state` print: the specification's state and more, in runc's order.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    oci_version: String,
-    id: String,
-    pid: i32,
-    status: Status,
-    bundle: String,
-    rootfs: String,
-    created: String,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<String, String>,
-    owner: String,
+object! {
+    /// What runc's `list` and `state` print: the specification's state and more, in runc's order.
+    #[derive(Default)]
+    struct Entry {
+        oci_version: String = "ociVersion",
+        id: String = "id",
+        pid: i32 = "pid",
+        status: Status = "status",
+        bundle: String = "bundle",
+        rootfs: String = "rootfs",
+        created: String = "created",
+        annotations: BTreeMap<String, String> = "annotations",
+        owner: String = "owner",
+    }
 }
 
 fn entry(global: &Global, record: &Record) -> Entry {
@@ -55,9 +55,7 @@ fn owner(uid: u32) -> String {
 /// Prints a container's state.
 pub fn state(global: &Global, id: &str) -> Result<u8> {
     let record = global.store.load(id)?;
-    let json = serde_json::to_string_pretty(&entry(global, &record))
-        .map_err(|error| Error::new(error.to_string()))?;
-    print(&format!("{json}\n")).map(|()| 0)
+    print(&json::lines(&entry(global, &record))).map(|()| 0)
 }
 
 /// Prints all containers.
@@ -82,11 +80,7 @@ pub fn list(global: &Global, matches: &Matches) -> Result<u8> {
         .as_deref()
     {
         None | Some("table") => print(&table(&entries)).map(|()| 0),
-        Some("json") => {
-            let json =
-                serde_json::to_string(&entries).map_err(|error| Error::new(error.to_string()))?;
-            print(&format!("{json}\n")).map(|()| 0)
-        }
+        Some("json") => print(&json::line(&entries)).map(|()| 0),
         Some(other) => Err(Error::new(format!(
             "invalid format option {other:?}: use table or json"
         ))),

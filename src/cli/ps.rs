@@ -3,6 +3,7 @@
 use super::parse::Matches;
 use super::{Global, print};
 use crate::error::{Context, Error, Result};
+use crate::json;
 use std::process::{Command, Stdio};
 
 /// Prints the processes' ids as JSON, or those lines of ps(1) that are theirs.
@@ -15,9 +16,7 @@ pub fn ps(global: &Global, matches: &Matches) -> Result<u8> {
     match format.as_deref() {
         None | Some("table") => {}
         Some("json") => {
-            let json =
-                serde_json::to_string(&pids).map_err(|error| Error::new(error.to_string()))?;
-            return print(&format!("{json}\n")).map(|()| 0);
+            return print(&json::line(&pids)).map(|()| 0);
         }
         Some(other) => {
             return Err(Error::new(format!(

@@ -2,15 +2,15 @@
 
 use super::parse::Matches;
 use crate::error::{Context, Error, Result};
+use crate::json;
 use crate::sys::{file, process};
-use serde_json::{Value, json};
 use std::path::Path;
 
 /// Writes `config.json` into the bundle.
 pub fn spec(matches: &Matches) -> Result<u8> {
     let bundle = matches.path("bundle").unwrap_or_else(|| ".".into());
     let path = bundle.join("config.json");
-    let text = template(matches.flag("rootless"))?;
+    let text = template(matches.flag("rootless"));
     match std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -28,61 +28,46 @@ pub fn spec(matches: &Matches) -> Result<u8> {
     }
 }
 
-fn template(rootless: bool) -> Result<String> {
+fn template(rootless: bool) -> String {
     const CGROUP2_MAGIC: u64 = 0x6367_7270;
-    let mut spec: Value =
-        serde_json::from_str(TEMPLATE).map_err(|error| Error::new(error.to_string()))?;
-    let namespaces = spec["linux"]["namespaces"].as_array_mut();
-    if let Some(namespaces) = namespaces
-        && file::filesystem_magic(Path::new("/sys/fs/cgroup"))
-            .is_ok_and(|magic| magic == CGROUP2_MAGIC)
-    {
-        namespaces.push(json!({"type": "cgroup"}));
+    let mut text = TEMPLATE.to_string();
+    let magic = file::filesystem_magic(Path::new("/sys/fs/cgroup"));
+    if magic.is_ok_and(|magic| magic == CGROUP2_MAGIC) {
+        text = text.replace(
+            LAST_NAMESPACE,
+            &format!("{LAST_NAMESPACE}, {{\"type\": \"cgroup\"}}"),
+        );
     }
     if rootless {
-        make_rootless(&mut spec);
+        text = make_rootless(&text);
     }
-    let mut text = Vec::new();
-    let indent = serde_json::ser::PrettyFormatter::with_indent(b"\t");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, indent);
-    serde::Serialize::serialize(&spec, &mut serializer)
-        .map_err(|error| Error::new(error.to_string()))?;
-    text.push(b'\n');
-    String::from_utf8(text).map_err(|error| Error::new(error.to_string()))
+    json::pretty(text.as_bytes(), "\t") + "\n"
 }
 
 /// What another user than root can run: in a user namespace with only the own id, on the host's network.
-fn make_rootless(spec: &mut Value) {
-    let linux = &mut spec["linux"];
-    if let Some(namespaces) = linux["namespaces"].as_array_mut() {
-        namespaces
-            .retain(|namespace| namespace["type"] != "network" && namespace["type"] != "user");
-        namespaces.push(json!({"type": "user"}));
-    }
-    let map = |id: u32| json!([{"containerID": 0, "hostID": id, "size": 1}]);
-    linux["uidMappings"] = map(process::euid());
-    linux["gidMappings"] = map(process::egid());
-    if let Some(linux) = linux.as_object_mut() {
-        linux.remove("resources");
-    }
-    for mount in spec["mounts"].as_array_mut().into_iter().flatten() {
-        if mount["destination"] == "/sys" {
-            *mount = json!({
-                "destination": "/sys", "type": "none", "source": "/sys",
-                "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]
-            });
-        }
-        if let Some(options) = mount["options"].as_array_mut() {
-            // These groups are not mapped.
-            options.retain(|option| {
-                !option
-                    .as_str()
-                    .is_some_and(|o| o.starts_with("gid=") || o.starts_with("uid="))
-            });
-        }
-    }
+fn make_rootless(text: &str) -> String {
+    let map = |id: u32| format!(r#"[{{"containerID": 0, "hostID": {id}, "size": 1}}]"#);
+    let maps = format!(
+        r#""uidMappings": {}, "gidMappings": {},"#,
+        map(process::euid()),
+        map(process::egid())
+    );
+    text.replace(r#", {"type": "network"}"#, "")
+        .replace(
+            LAST_NAMESPACE,
+            &format!(r#"{LAST_NAMESPACE}, {{"type": "user"}}"#),
+        )
+        .replace(RESOURCES, &maps)
+        .replace(
+            r#""type": "sysfs", "source": "sysfs", "options": ["#,
+            r#""type": "none", "source": "/sys", "options": ["rbind", "#,
+        )
+        // That group is not mapped.
+        .replace(r#", "gid=5""#, "")
 }
 
+const LAST_NAMESPACE: &str = r#"{"type": "mount"}"#;
+const RESOURCES: &str = r#""resources": {"devices": [{"allow": false, "access": "rwm"}]},"#;
 const TEMPLATE: &str = r#"{
 "ociVersion": "1.3.0",
 "process": {
@@ -126,9 +111,10 @@ const TEMPLATE: &str = r#"{
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     fn parsed(rootless: bool) -> Value {
-        serde_json::from_str(&template(rootless).unwrap()).unwrap()
+        serde_json::from_str(&template(rootless)).unwrap()
     }
 
     #[test]

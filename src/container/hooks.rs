@@ -2,6 +2,7 @@
 
 use super::store::Record;
 use crate::error::{Context, Error, Result, signal_text};
+use crate::json;
 use crate::log;
 use crate::oci::{Hook, State, Status, annotation};
 use crate::sys::{image, process};
@@ -37,8 +38,7 @@ fn each(
     if hooks.is_empty() {
         return Ok(());
     }
-    let json =
-        serde_json::to_vec(state).map_err(|error| Error::new(format!("hooks.{kind}: {error}")))?;
+    let json = json::text(state);
     for (index, hook) in hooks.iter().enumerate() {
         let outcome = run(kind, hook, state, &json);
         judge(outcome.with_context(|| format!("error running {kind} hook #{index}")))?;

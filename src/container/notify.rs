@@ -1,6 +1,7 @@
 //! Seccomp agents: config-linux.md, "Seccomp" (`listenerPath`).
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
+use crate::json;
 use crate::oci::{Config, ContainerProcessState, State, VERSION};
 use crate::program::seccomp;
 use crate::sys::{process, socket};
@@ -30,19 +31,15 @@ pub fn hand_over(
     let agent = socket::connect_agent(path).context(
         "failed to connect with seccomp agent specified in the seccomp profile: dial unix",
     )?;
-    let metadata = config
-        .linux
-        .seccomp
-        .as_ref()
-        .and_then(|seccomp| seccomp.listener_metadata.clone());
+    let seccomp = config.linux.seccomp.as_ref();
     let state = ContainerProcessState {
         oci_version: VERSION.into(),
         fds: vec!["seccompFd".into()],
         pid: notifying.pid,
-        metadata: metadata.unwrap_or_default(),
+        metadata: seccomp.and_then(|seccomp| seccomp.listener_metadata.clone()),
         state,
     };
-    let json = serde_json::to_vec(&state).map_err(|error| Error::new(error.to_string()))?;
+    let json = json::text(&state);
     socket::send_descriptor(agent.as_fd(), &json, listener.as_fd())
         .with_context(|| format!("cannot send seccomp fd to {path}"))?;
     socket::send(notifying.report, b"g").context("container init")

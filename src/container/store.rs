@@ -3,9 +3,9 @@
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Result};
+use crate::json::{self, object};
 use crate::oci::{self, Config, Hook, Resources, State, Status};
 use crate::sys::{self, file};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
@@ -31,49 +31,53 @@ pub struct Store {
     pub root: PathBuf,
 }
 
-/// What is kept of a container.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Record {
-    format: u32,
-    /// Of the configuration.
-    pub oci_version: String,
-    /// The container's id.
-    pub id: String,
-    /// Of the first process, as the host sees it.
-    pub pid: i32,
-    /// When that process started, in clock ticks since boot: tells it from another that got its pid.
-    pub start_time: u64,
-    /// When the container was made: RFC 3339, UTC.
-    pub created: String,
-    /// The bundle, as an absolute path.
-    pub bundle: PathBuf,
-    /// The rootfs, as an absolute path.
-    pub rootfs: PathBuf,
-    /// Of the configuration.
-    #[serde(default)]
-    pub annotations: BTreeMap<String, String>,
-    /// The cgroup.
-    pub cgroup: Cgroup,
-    /// Its limits since `update` has changed them; those of the configuration until then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
-    /// Hooks that are yet to be run.
-    #[serde(default)]
-    pub poststart: Vec<Hook>,
-    /// See `poststart`.
-    #[serde(default)]
-    pub poststop: Vec<Hook>,
-    /// The first process has a PID namespace of its own: nothing of the container outlives it.
-    pub own_pid_namespace: bool,
-    /// The name of the program, for messages.
-    #[serde(default)]
-    pub program: String,
-    /// `--no-new-keyring`: processes keep the session keyring of the runtime's caller.
-    #[serde(default)]
-    pub no_new_keyring: bool,
-    /// The user who made the container.
-    pub owner: u32,
+object! {
+    /// What is kept of a container.
+    #[derive(Debug, Clone, Default)]
+    pub struct Record {
+        format: u32 = required "format",
+        /// Of the configuration.
+        pub oci_version: String = required "ociVersion",
+        /// The container's id.
+        pub id: String = required "id",
+        /// Of the first process, as the host sees it.
+        pub pid: i32 = required "pid",
+        /// When that process started, in clock ticks since boot: tells it from another that got its pid.
+        pub start_time: u64 = required "startTime",
+        /// When the container was made: RFC 3339, UTC.
+        pub created: String = required "created",
+        /// The bundle, as an absolute path.
+        pub bundle: PathBuf = required "bundle",
+        /// The rootfs, as an absolute path.
+        pub rootfs: PathBuf = required "rootfs",
+        /// Of the configuration.
+        pub annotations: BTreeMap<String, String> = "annotations",
+        /// The cgroup.
+        pub cgroup: Cgroup = required "cgroup",
+        /// Its limits since `update` has changed them; those of the configuration until then.
+        pub resources: Option<Resources> = "resources",
+        /// Hooks that are yet to be run.
+        pub poststart: Vec<Hook> = "poststart",
+        /// See `poststart`.
+        pub poststop: Vec<Hook> = "poststop",
+        /// The first process has a PID namespace of its own: nothing of the container outlives it.
+        pub own_pid_namespace: bool = required "ownPidNamespace",
+        /// The name of the program, for messages.
+        pub program: String = "program",
+        /// `--no-new-keyring`: processes keep the session keyring of the runtime's caller.
+        pub no_new_keyring: bool = "noNewKeyring",
+        /// The user who made the container.
+        pub owner: u32 = required "owner",
+    }
+}
+
+object! {
+    /// The second line of the record.
+    #[derive(Default)]
+    struct FirstProcess {
+        pid: i32 = required "pid",
+        start_time: u64 = required "startTime",
+    }
 }
 
 impl Record {
@@ -211,11 +215,11 @@ impl Store {
         // A line that has no end yet is being written.
         let mut lines = text.split_inclusive(|byte| *byte == b'\n');
         let first = lines.next().filter(|line| line.ends_with(b"\n"));
-        let mut record: Record = serde_json::from_slice(first.ok_or_else(missing)?)
-            .map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+        let file = path.to_string_lossy();
+        let mut record: Record = json::parse(first.ok_or_else(missing)?, &file)?;
         if let Some(process) = lines.next().filter(|line| line.ends_with(b"\n")) {
-            (record.pid, record.start_time) = serde_json::from_slice(process)
-                .map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+            let process: FirstProcess = json::parse(process, &file)?;
+            (record.pid, record.start_time) = (process.pid, process.start_time);
         }
         if record.format != FORMAT {
             return Err(Error::new(format!(
@@ -271,14 +275,17 @@ impl Store {
 
 /// The record as a line of text.
 fn line(record: &Record) -> Vec<u8> {
-    let mut line = serde_json::to_vec(record).unwrap_or_default();
+    let mut line = json::text(record);
     line.push(b'\n');
     line
 }
 
 /// Adds the process to a record that was begun, as a second line, which is there when it is whole.
 pub(super) fn add_process(mut file: File, record: &Record) -> Result<()> {
-    let line = format!("[{},{}]\n", record.pid, record.start_time);
+    let line = json::line(&FirstProcess {
+        pid: record.pid,
+        start_time: record.start_time,
+    });
     file.write_all(line.as_bytes())
         .with_context(|| format!("write {RECORD}"))
 }

@@ -1,38 +1,32 @@
 //! config.md: the configuration as a whole.
 
-use super::{Hooks, Linux, Mount, Process, null, text};
-use serde::Deserialize;
+use super::{Hooks, Linux, Mount, Process};
+use crate::json::object;
 use std::collections::BTreeMap;
 
-/// A container's configuration: the whole of `config.json`.
-#[derive(Deserialize, Debug, Clone, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Config {
-    /// The version of the specification that the configuration follows.
-    #[serde(deserialize_with = "null")]
-    pub oci_version: String,
-    /// The container's process; without one, the container can be created but not started.
-    pub process: Option<Process>,
-    /// The container's root filesystem.
-    pub root: Option<Root>,
-    /// The host name as seen inside.
-    #[serde(deserialize_with = "text")]
-    pub hostname: Option<String>,
-    /// The NIS domain name as seen inside.
-    #[serde(deserialize_with = "text")]
-    pub domainname: Option<String>,
-    /// What is mounted over the root filesystem, in this order.
-    #[serde(deserialize_with = "null")]
-    pub mounts: Vec<Mount>,
-    /// What runs at the turns of the container's life.
-    #[serde(deserialize_with = "null")]
-    pub hooks: Hooks,
-    /// The caller's own notes; some are read by runtimes.
-    #[serde(deserialize_with = "null")]
-    pub annotations: BTreeMap<String, String>,
-    /// Everything that only Linux has.
-    #[serde(deserialize_with = "null")]
-    pub linux: Linux,
+object! {
+    /// A container's configuration: the whole of `config.json`.
+    #[derive(Debug, Clone, Default)]
+    pub struct Config {
+        /// The version of the specification that the configuration follows.
+        pub oci_version: String = "ociVersion",
+        /// The container's process; without one, the container can be created but not started.
+        pub process: Option<Process> = "process",
+        /// The container's root filesystem.
+        pub root: Option<Root> = "root",
+        /// The host name as seen inside.
+        pub hostname: Option<String> = "hostname",
+        /// The NIS domain name as seen inside.
+        pub domainname: Option<String> = "domainname",
+        /// What is mounted over the root filesystem, in this order.
+        pub mounts: Vec<Mount> = "mounts",
+        /// What runs at the turns of the container's life.
+        pub hooks: Hooks = "hooks",
+        /// The caller's own notes; some are read by runtimes.
+        pub annotations: BTreeMap<String, String> = "annotations",
+        /// Everything that only Linux has.
+        pub linux: Linux = "linux",
+    }
 }
 
 impl Config {
@@ -44,14 +38,13 @@ impl Config {
     }
 }
 
-/// The container's root filesystem.
-#[derive(Deserialize, Debug, Clone, Default)]
-#[serde(default)]
-pub struct Root {
-    /// Its directory: absolute, or relative to the bundle.
-    #[serde(deserialize_with = "null")]
-    pub path: String,
-    /// Whether it is mounted read-only inside.
-    #[serde(deserialize_with = "null")]
-    pub readonly: bool,
+object! {
+    /// The container's root filesystem.
+    #[derive(Debug, Clone, Default)]
+    pub struct Root {
+        /// Its directory: absolute, or relative to the bundle.
+        pub path: String = "path",
+        /// Whether it is mounted read-only inside.
+        pub readonly: bool = "readonly",
+    }
 }

@@ -1,30 +1,24 @@
 //! config.md, "POSIX-platform Hooks".
 
-use super::null;
-use serde::{Deserialize, Serialize};
+use crate::json::object;
 
-/// The programs that run at the turns of a container's life, each list in its order.
-#[derive(Deserialize, Serialize, Debug, Clone, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Hooks {
-    /// Deprecated: during `create`, with the namespaces made, before the root is switched; in the runtime's namespaces.
-    #[serde(deserialize_with = "null", skip_serializing_if = "Vec::is_empty")]
-    pub prestart: Vec<Hook>,
-    /// At the same turn, after `prestart`; in the runtime's namespaces.
-    #[serde(deserialize_with = "null", skip_serializing_if = "Vec::is_empty")]
-    pub create_runtime: Vec<Hook>,
-    /// At the same turn, after `createRuntime`; in the container's namespaces.
-    #[serde(deserialize_with = "null", skip_serializing_if = "Vec::is_empty")]
-    pub create_container: Vec<Hook>,
-    /// During `start`, before the process; in the container's namespaces.
-    #[serde(deserialize_with = "null", skip_serializing_if = "Vec::is_empty")]
-    pub start_container: Vec<Hook>,
-    /// After the process started; in the runtime's namespaces.
-    #[serde(deserialize_with = "null", skip_serializing_if = "Vec::is_empty")]
-    pub poststart: Vec<Hook>,
-    /// After the container was deleted; in the runtime's namespaces.
-    #[serde(deserialize_with = "null", skip_serializing_if = "Vec::is_empty")]
-    pub poststop: Vec<Hook>,
+object! {
+    /// The programs that run at the turns of a container's life, each list in its order.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Hooks {
+        /// Deprecated: during `create`, with the namespaces made, before the root is switched; in the runtime's namespaces.
+        pub prestart: Vec<Hook> = "prestart",
+        /// At the same turn, after `prestart`; in the runtime's namespaces.
+        pub create_runtime: Vec<Hook> = "createRuntime",
+        /// At the same turn, after `createRuntime`; in the container's namespaces.
+        pub create_container: Vec<Hook> = "createContainer",
+        /// During `start`, before the process; in the container's namespaces.
+        pub start_container: Vec<Hook> = "startContainer",
+        /// After the process started; in the runtime's namespaces.
+        pub poststart: Vec<Hook> = "poststart",
+        /// After the container was deleted; in the runtime's namespaces.
+        pub poststop: Vec<Hook> = "poststop",
+    }
 }
 
 impl Hooks {
@@ -46,20 +40,17 @@ impl Hooks {
     }
 }
 
-/// One program to run; it gets the container's state on its standard input.
-#[derive(Deserialize, Serialize, Debug, Clone, Default, PartialEq, Eq)]
-#[serde(default)]
-pub struct Hook {
-    /// The program, as an absolute path in the namespace that it runs in.
-    #[serde(deserialize_with = "null")]
-    pub path: String,
-    /// Its whole argv, including argv[0].
-    #[serde(deserialize_with = "null", skip_serializing_if = "Vec::is_empty")]
-    pub args: Vec<String>,
-    /// Its environment, as `NAME=value`.
-    #[serde(deserialize_with = "null", skip_serializing_if = "Vec::is_empty")]
-    pub env: Vec<String>,
-    /// After how many seconds it is killed; never when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<i64>,
+object! {
+    /// One program to run; it gets the container's state on its standard input.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Hook {
+        /// The program, as an absolute path in the namespace that it runs in.
+        pub path: String = "path",
+        /// Its whole argv, including argv[0].
+        pub args: Vec<String> = "args",
+        /// Its environment, as `NAME=value`.
+        pub env: Vec<String> = "env",
+        /// After how many seconds it is killed; never when absent.
+        pub timeout: Option<i64> = "timeout",
+    }
 }

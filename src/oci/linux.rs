@@ -1,58 +1,48 @@
 //! config-linux.md, without resources and seccomp.
 
-use super::{IdMapping, Resources, Seccomp, null, text};
-use serde::Deserialize;
+use super::{IdMapping, Resources, Seccomp};
+use crate::json::{object, words};
 use std::collections::BTreeMap;
 
-/// Everything that only Linux has.
-#[derive(Deserialize, Debug, Clone, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Linux {
-    /// The user ids of the user namespace.
-    #[serde(deserialize_with = "null")]
-    pub uid_mappings: Vec<IdMapping>,
-    /// The group ids of the user namespace.
-    #[serde(deserialize_with = "null")]
-    pub gid_mappings: Vec<IdMapping>,
-    /// Kernel parameters by name, with `.` or `/` between the parts.
-    #[serde(deserialize_with = "null")]
-    pub sysctl: BTreeMap<String, String>,
-    /// The cgroup's limits.
-    pub resources: Option<Resources>,
-    /// The cgroup: a path, or `slice:prefix:name` for systemd.
-    #[serde(deserialize_with = "text")]
-    pub cgroups_path: Option<String>,
-    /// The namespaces that are made or joined; those not listed are the runtime's own.
-    #[serde(deserialize_with = "null")]
-    pub namespaces: Vec<Namespace>,
-    /// The device nodes that are made.
-    #[serde(deserialize_with = "null")]
-    pub devices: Vec<Device>,
-    /// The network devices that move into the container, by their names outside.
-    #[serde(deserialize_with = "null")]
-    pub net_devices: BTreeMap<String, NetDevice>,
-    /// The system call filter.
-    pub seccomp: Option<Seccomp>,
-    /// How mounts below the root filesystem propagate.
-    pub rootfs_propagation: Option<Propagation>,
-    /// Paths inside that cannot be read.
-    #[serde(deserialize_with = "null")]
-    pub masked_paths: Vec<String>,
-    /// Paths inside that cannot be written.
-    #[serde(deserialize_with = "null")]
-    pub readonly_paths: Vec<String>,
-    /// The SELinux label of the mounts.
-    #[serde(deserialize_with = "text")]
-    pub mount_label: Option<String>,
-    /// Intel's cache and memory bandwidth allocation.
-    pub intel_rdt: Option<IntelRdt>,
-    /// The NUMA memory policy.
-    pub memory_policy: Option<MemoryPolicy>,
-    /// The execution domain.
-    pub personality: Option<Personality>,
-    /// The offsets of the time namespace's clocks.
-    #[serde(deserialize_with = "null")]
-    pub time_offsets: BTreeMap<Clock, TimeOffset>,
+object! {
+    /// Everything that only Linux has.
+    #[derive(Debug, Clone, Default)]
+    pub struct Linux {
+        /// The user ids of the user namespace.
+        pub uid_mappings: Vec<IdMapping> = "uidMappings",
+        /// The group ids of the user namespace.
+        pub gid_mappings: Vec<IdMapping> = "gidMappings",
+        /// Kernel parameters by name, with `.` or `/` between the parts.
+        pub sysctl: BTreeMap<String, String> = "sysctl",
+        /// The cgroup's limits.
+        pub resources: Option<Resources> = "resources",
+        /// The cgroup: a path, or `slice:prefix:name` for systemd.
+        pub cgroups_path: Option<String> = "cgroupsPath",
+        /// The namespaces that are made or joined; those not listed are the runtime's own.
+        pub namespaces: Vec<Namespace> = "namespaces",
+        /// The device nodes that are made.
+        pub devices: Vec<Device> = "devices",
+        /// The network devices that move into the container, by their names outside.
+        pub net_devices: BTreeMap<String, NetDevice> = "netDevices",
+        /// The system call filter.
+        pub seccomp: Option<Seccomp> = "seccomp",
+        /// How mounts below the root filesystem propagate.
+        pub rootfs_propagation: Option<Propagation> = "rootfsPropagation",
+        /// Paths inside that cannot be read.
+        pub masked_paths: Vec<String> = "maskedPaths",
+        /// Paths inside that cannot be written.
+        pub readonly_paths: Vec<String> = "readonlyPaths",
+        /// The SELinux label of the mounts.
+        pub mount_label: Option<String> = "mountLabel",
+        /// Intel's cache and memory bandwidth allocation.
+        pub intel_rdt: Option<IntelRdt> = "intelRdt",
+        /// The NUMA memory policy.
+        pub memory_policy: Option<MemoryPolicy> = "memoryPolicy",
+        /// The execution domain.
+        pub personality: Option<Personality> = "personality",
+        /// The offsets of the time namespace's clocks.
+        pub time_offsets: BTreeMap<Clock, TimeOffset> = "timeOffsets",
+    }
 }
 
 impl Linux {
@@ -64,158 +54,118 @@ impl Linux {
     }
 }
 
-/// A namespace of the container.
-#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
-pub struct Namespace {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: NamespaceType,
-    /// The namespace file to join; a new namespace is made when there is none.
-    #[serde(default, deserialize_with = "text")]
-    pub path: Option<String>,
-}
-
-/// A type of namespace.
-#[allow(missing_docs)] // the names say it: see namespaces(7)
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub enum NamespaceType {
-    Cgroup,
-    Ipc,
-    Mount,
-    Network,
-    Pid,
-    Time,
-    User,
-    Uts,
-}
-
-impl NamespaceType {
-    /// All of them, in the order of their names.
-    pub const ALL: [NamespaceType; 8] = [
-        NamespaceType::Cgroup,
-        NamespaceType::Ipc,
-        NamespaceType::Mount,
-        NamespaceType::Network,
-        NamespaceType::Pid,
-        NamespaceType::Time,
-        NamespaceType::User,
-        NamespaceType::Uts,
-    ];
-
-    /// The word of the spec.
-    pub fn name(self) -> &'static str {
-        match self {
-            NamespaceType::Cgroup => "cgroup",
-            NamespaceType::Ipc => "ipc",
-            NamespaceType::Mount => "mount",
-            NamespaceType::Network => "network",
-            NamespaceType::Pid => "pid",
-            NamespaceType::Time => "time",
-            NamespaceType::User => "user",
-            NamespaceType::Uts => "uts",
-        }
+object! {
+    /// A namespace of the container.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Namespace {
+        /// Its type.
+        pub kind: NamespaceType = required "type",
+        /// The namespace file to join; a new namespace is made when there is none.
+        pub path: Option<String> = "path",
     }
 }
 
-/// A device node to make.
-#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Device {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: DeviceType,
-    /// Where it is made, as an absolute path inside.
-    pub path: String,
-    /// The major number; of no meaning for a FIFO.
-    #[serde(default, deserialize_with = "null")]
-    pub major: i64,
-    /// The minor number; of no meaning for a FIFO.
-    #[serde(default, deserialize_with = "null")]
-    pub minor: i64,
-    /// The permission bits.
-    pub file_mode: Option<u32>,
-    /// The owner, as an id inside.
-    pub uid: Option<u32>,
-    /// The group, as an id inside.
-    pub gid: Option<u32>,
+words! {
+    /// A type of namespace.
+    NamespaceType {
+        Cgroup = "cgroup",
+        Ipc = "ipc",
+        Mount = "mount",
+        Network = "network",
+        Pid = "pid",
+        Time = "time",
+        User = "user",
+        Uts = "uts",
+    }
 }
 
-/// A type of device node.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceType {
-    /// A character device.
-    #[serde(rename = "c")]
-    Char,
-    /// The same, by its older name: an unbuffered character device.
-    #[serde(rename = "u")]
-    Unbuffered,
-    /// A block device.
-    #[serde(rename = "b")]
-    Block,
-    /// A FIFO.
-    #[serde(rename = "p")]
-    Fifo,
+object! {
+    /// A device node to make.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Device {
+        /// Its type.
+        pub kind: DeviceType = required "type",
+        /// Where it is made, as an absolute path inside.
+        pub path: String = required "path",
+        /// The major number; of no meaning for a FIFO.
+        pub major: i64 = "major",
+        /// The minor number; of no meaning for a FIFO.
+        pub minor: i64 = "minor",
+        /// The permission bits.
+        pub file_mode: Option<u32> = "fileMode",
+        /// The owner, as an id inside.
+        pub uid: Option<u32> = "uid",
+        /// The group, as an id inside.
+        pub gid: Option<u32> = "gid",
+    }
 }
 
-/// What becomes of a network device that moves into the container.
-#[derive(Deserialize, Debug, Clone, Default, PartialEq, Eq)]
-#[serde(default)]
-pub struct NetDevice {
-    /// Its name inside; as outside when absent.
-    #[serde(deserialize_with = "text")]
-    pub name: Option<String>,
+words! {
+    /// A type of device node.
+    DeviceType {
+        /// A character device.
+        Char = "c",
+        /// The same, by its older name: an unbuffered character device.
+        Unbuffered = "u",
+        /// A block device.
+        Block = "b",
+        /// A FIFO.
+        Fifo = "p",
+    }
 }
 
-/// How mounts propagate. The `r` forms act on everything below, too.
-#[allow(missing_docs)] // the names say it: see mount_namespaces(7)
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Propagation {
-    Private,
-    Rprivate,
-    Slave,
-    // The empty string is Go's way to say nothing, and this is what happens then.
-    #[serde(alias = "")]
-    Rslave,
-    Shared,
-    Rshared,
-    Unbindable,
-    Runbindable,
+object! {
+    /// What becomes of a network device that moves into the container.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct NetDevice {
+        /// Its name inside; as outside when absent.
+        pub name: Option<String> = "name",
+    }
 }
 
-/// Intel's resource director: a class of service and what it may use.
-#[derive(Deserialize, Debug, Clone, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-pub struct IntelRdt {
-    /// The class, a directory of resctrl; named after the container when absent, and `/` is the default class.
-    #[serde(rename = "closID", deserialize_with = "text")]
-    pub clos_id: Option<String>,
-    /// Lines of the `schemata` file.
-    #[serde(deserialize_with = "null")]
-    pub schemata: Vec<String>,
-    /// L3 cache lines of the `schemata` file.
-    #[serde(deserialize_with = "text")]
-    pub l3_cache_schema: Option<String>,
-    /// Memory bandwidth line of the `schemata` file.
-    #[serde(deserialize_with = "text")]
-    pub mem_bw_schema: Option<String>,
-    /// Whether the container gets its own monitoring group.
-    #[serde(deserialize_with = "null")]
-    pub enable_monitoring: bool,
+words! {
+    /// How mounts propagate. The `r` forms act on everything below, too.
+    Propagation {
+        Private = "private",
+        Rprivate = "rprivate",
+        Slave = "slave",
+        // The empty string is Go's way to say nothing, and this is what happens then.
+        Rslave = "rslave" | "",
+        Shared = "shared",
+        Rshared = "rshared",
+        Unbindable = "unbindable",
+        Runbindable = "runbindable",
+    }
 }
 
-/// The arguments of set_mempolicy(2).
-#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
-pub struct MemoryPolicy {
-    /// The mode.
-    pub mode: MemoryPolicyMode,
-    /// The NUMA nodes, as a list like `0-3,7`.
-    #[serde(default, deserialize_with = "null")]
-    pub nodes: String,
-    /// Flags.
-    #[serde(default, deserialize_with = "null")]
-    pub flags: Vec<MemoryPolicyFlag>,
+object! {
+    /// Intel's resource director: a class of service and what it may use.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct IntelRdt {
+        /// The class, a directory of resctrl; named after the container when absent, and `/` is the default class.
+        pub clos_id: Option<String> = "closID",
+        /// Lines of the `schemata` file.
+        pub schemata: Vec<String> = "schemata",
+        /// L3 cache lines of the `schemata` file.
+        pub l3_cache_schema: Option<String> = "l3CacheSchema",
+        /// Memory bandwidth line of the `schemata` file.
+        pub mem_bw_schema: Option<String> = "memBwSchema",
+        /// Whether the container gets its own monitoring group.
+        pub enable_monitoring: bool = "enableMonitoring",
+    }
+}
+
+object! {
+    /// The arguments of set_mempolicy(2).
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct MemoryPolicy {
+        /// The mode.
+        pub mode: MemoryPolicyMode = required "mode",
+        /// The NUMA nodes, as a list like `0-3,7`.
+        pub nodes: String = "nodes",
+        /// Flags.
+        pub flags: Vec<MemoryPolicyFlag> = "flags",
+    }
 }
 
 words! {
@@ -240,55 +190,44 @@ words! {
     }
 }
 
-/// The argument of personality(2).
-#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
-pub struct Personality {
-    /// The execution domain.
-    pub domain: PersonalityDomain,
-    /// Further flags: the spec defines none.
-    #[serde(default, deserialize_with = "null")]
-    pub flags: Vec<String>,
-}
-
-/// An execution domain.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PersonalityDomain {
-    /// The machine's own.
-    #[serde(rename = "LINUX")]
-    Linux,
-    /// The 32-bit one: uname(2) names a 32-bit machine.
-    #[serde(rename = "LINUX32")]
-    Linux32,
-}
-
-/// A clock of the time namespace.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub enum Clock {
-    /// `CLOCK_BOOTTIME`.
-    Boottime,
-    /// `CLOCK_MONOTONIC`.
-    Monotonic,
-}
-
-impl Clock {
-    /// The word of the spec, and of `/proc/self/timens_offsets`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Clock::Boottime => "boottime",
-            Clock::Monotonic => "monotonic",
-        }
+object! {
+    /// The argument of personality(2).
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Personality {
+        /// The execution domain.
+        pub domain: PersonalityDomain = required "domain",
+        /// Further flags: the spec defines none.
+        pub flags: Vec<String> = "flags",
     }
 }
 
-/// How far a clock inside is ahead of the host's.
-#[derive(Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[serde(default)]
-pub struct TimeOffset {
-    /// Whole seconds.
-    #[serde(deserialize_with = "null")]
-    pub secs: i64,
-    /// And nanoseconds.
-    #[serde(deserialize_with = "null")]
-    pub nanosecs: u32,
+words! {
+    /// An execution domain.
+    PersonalityDomain {
+        /// The machine's own.
+        Linux = "LINUX",
+        /// The 32-bit one: uname(2) names a 32-bit machine.
+        Linux32 = "LINUX32",
+    }
+}
+
+words! {
+    /// A clock of the time namespace.
+    Clock {
+        /// `CLOCK_BOOTTIME`.
+        Boottime = "boottime",
+        /// `CLOCK_MONOTONIC`.
+        Monotonic = "monotonic",
+    }
+}
+
+object! {
+    /// How far a clock inside is ahead of the host's.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+    pub struct TimeOffset {
+        /// Whole seconds.
+        pub secs: i64 = "secs",
+        /// And nanoseconds.
+        pub nanosecs: u32 = "nanosecs",
+    }
 }

@@ -1,46 +1,26 @@
 //! The OCI runtime specification (1.3.0) as types: one file per page of the spec.
 //!
-//! Field names are the spec's in snake case. A `null` counts as absent and an unknown field is ignored, as Go's
-//! programs expect; an unknown *value* of a closed set is an error. Rules that span fields stand in
-//! [`crate::check`].
+//! Field names are the spec's in snake case. An unknown *value* of a closed set is an error; [`crate::json`] says how the
+//! rest is read. Rules that span fields stand in [`crate::check`].
 
-/// Makes an enum of the words of a closed set, with the list of all and each one's word.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[allow(missing_docs)] // the words say it
-        #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $(#[serde(rename = $word)] $variant,)* }
-
-        impl $name {
-            /// All of them, in the spec's order.
-            pub const ALL: &[$name] = &[$($name::$variant,)*];
-
-            /// The word of the spec.
-            pub fn name(self) -> &'static str {
-                match self { $($name::$variant => $word,)* }
-            }
-        }
-    };
-}
+use crate::json::{object, words};
 
 mod config;
 mod features;
 mod hooks;
 mod linux;
 mod mounts;
-mod parse;
 mod process;
 mod resources;
 mod seccomp;
 mod state;
 
+pub use crate::json::parse;
 pub use config::*;
 pub use features::*;
 pub use hooks::*;
 pub use linux::*;
 pub use mounts::*;
-pub use parse::parse;
 pub use process::*;
 pub use resources::*;
 pub use seccomp::*;
@@ -62,18 +42,6 @@ pub mod annotation {
 
 /// The version of the specification that these types follow.
 pub const VERSION: &str = "1.3.0";
-
-use serde::de::{Deserialize, Deserializer};
-
-/// Reads a `null` as the default: Go writes its empty slices and maps so.
-fn null<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(d)?.unwrap_or_default())
-}
-
-/// Reads the empty string, which is what Go has for an absent one, as `None`.
-fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(d)?.filter(|text| !text.is_empty()))
-}
 
 #[cfg(test)]
 mod tests;

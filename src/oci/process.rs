@@ -1,100 +1,85 @@
 //! config.md, "Process".
 
-use super::{null, text};
-use serde::Deserialize;
+use crate::json::{object, words};
 
-/// A process of the container: its first one, or one that `exec` adds.
-#[derive(Deserialize, Debug, Clone, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Process {
-    /// Whether the process gets a pseudo-terminal.
-    #[serde(deserialize_with = "null")]
-    pub terminal: bool,
-    /// The terminal's first size.
-    pub console_size: Option<ConsoleSize>,
-    /// Who runs it.
-    #[serde(deserialize_with = "null")]
-    pub user: User,
-    /// The program and its arguments.
-    #[serde(deserialize_with = "null")]
-    pub args: Vec<String>,
-    /// The environment, as `NAME=value`.
-    #[serde(deserialize_with = "null")]
-    pub env: Vec<String>,
-    /// The working directory, as an absolute path inside.
-    #[serde(deserialize_with = "null")]
-    pub cwd: String,
-    /// The capability sets; when absent, the process has none.
-    pub capabilities: Option<Capabilities>,
-    /// Resource limits.
-    #[serde(deserialize_with = "null")]
-    pub rlimits: Vec<Rlimit>,
-    /// Whether the process and its children can never gain privileges by exec.
-    #[serde(deserialize_with = "null")]
-    pub no_new_privileges: bool,
-    /// The AppArmor profile that confines it.
-    #[serde(deserialize_with = "text")]
-    pub apparmor_profile: Option<String>,
-    /// The value for `/proc/self/oom_score_adj`; left alone when absent.
-    pub oom_score_adj: Option<i32>,
-    /// The SELinux label of the process.
-    #[serde(deserialize_with = "text")]
-    pub selinux_label: Option<String>,
-    /// The CPU scheduler's settings.
-    pub scheduler: Option<Scheduler>,
-    /// The disk scheduler's settings.
-    pub io_priority: Option<IoPriority>,
-    /// The CPUs that an `exec`ed process runs on.
-    #[serde(rename = "execCPUAffinity")]
-    pub exec_cpu_affinity: Option<CpuAffinity>,
+object! {
+    /// A process of the container: its first one, or one that `exec` adds.
+    #[derive(Debug, Clone, Default)]
+    pub struct Process {
+        /// Whether the process gets a pseudo-terminal.
+        pub terminal: bool = "terminal",
+        /// The terminal's first size.
+        pub console_size: Option<ConsoleSize> = "consoleSize",
+        /// Who runs it.
+        pub user: User = "user",
+        /// The program and its arguments.
+        pub args: Vec<String> = "args",
+        /// The environment, as `NAME=value`.
+        pub env: Vec<String> = "env",
+        /// The working directory, as an absolute path inside.
+        pub cwd: String = "cwd",
+        /// The capability sets; when absent, the process has none.
+        pub capabilities: Option<Capabilities> = "capabilities",
+        /// Resource limits.
+        pub rlimits: Vec<Rlimit> = "rlimits",
+        /// Whether the process and its children can never gain privileges by exec.
+        pub no_new_privileges: bool = "noNewPrivileges",
+        /// The AppArmor profile that confines it.
+        pub apparmor_profile: Option<String> = "apparmorProfile",
+        /// The value for `/proc/self/oom_score_adj`; left alone when absent.
+        pub oom_score_adj: Option<i32> = "oomScoreAdj",
+        /// The SELinux label of the process.
+        pub selinux_label: Option<String> = "selinuxLabel",
+        /// The CPU scheduler's settings.
+        pub scheduler: Option<Scheduler> = "scheduler",
+        /// The disk scheduler's settings.
+        pub io_priority: Option<IoPriority> = "ioPriority",
+        /// The CPUs that an `exec`ed process runs on.
+        pub exec_cpu_affinity: Option<CpuAffinity> = "execCPUAffinity",
+    }
 }
 
-/// A terminal's size, in characters.
-#[derive(Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[serde(default)]
-pub struct ConsoleSize {
-    /// Rows.
-    pub height: u64,
-    /// Columns.
-    pub width: u64,
+object! {
+    /// A terminal's size, in characters.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+    pub struct ConsoleSize {
+        /// Rows.
+        pub height: u64 = "height",
+        /// Columns.
+        pub width: u64 = "width",
+    }
 }
 
-/// The user and groups of a process, as ids inside the container.
-#[derive(Deserialize, Debug, Clone, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-pub struct User {
-    /// The user id.
-    #[serde(deserialize_with = "null")]
-    pub uid: u32,
-    /// The primary group id.
-    #[serde(deserialize_with = "null")]
-    pub gid: u32,
-    /// The file mode creation mask; left alone when absent.
-    pub umask: Option<u32>,
-    /// The supplementary group ids.
-    #[serde(deserialize_with = "null")]
-    pub additional_gids: Vec<u32>,
+object! {
+    /// The user and groups of a process, as ids inside the container.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct User {
+        /// The user id.
+        pub uid: u32 = "uid",
+        /// The primary group id.
+        pub gid: u32 = "gid",
+        /// The file mode creation mask; left alone when absent.
+        pub umask: Option<u32> = "umask",
+        /// The supplementary group ids.
+        pub additional_gids: Vec<u32> = "additionalGids",
+    }
 }
 
-/// The five capability sets, by names as `CAP_KILL`.
-#[derive(Deserialize, Debug, Clone, Default, PartialEq, Eq)]
-#[serde(default)]
-pub struct Capabilities {
-    /// The most that the process and its children can ever have.
-    #[serde(deserialize_with = "null")]
-    pub bounding: Vec<String>,
-    /// What the kernel's checks look at.
-    #[serde(deserialize_with = "null")]
-    pub effective: Vec<String>,
-    /// What is kept over exec of a file that has it inheritable too.
-    #[serde(deserialize_with = "null")]
-    pub inheritable: Vec<String>,
-    /// What the process can make effective.
-    #[serde(deserialize_with = "null")]
-    pub permitted: Vec<String>,
-    /// What is kept over exec of a file without privileges.
-    #[serde(deserialize_with = "null")]
-    pub ambient: Vec<String>,
+object! {
+    /// The five capability sets, by names as `CAP_KILL`.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Capabilities {
+        /// The most that the process and its children can ever have.
+        pub bounding: Vec<String> = "bounding",
+        /// What the kernel's checks look at.
+        pub effective: Vec<String> = "effective",
+        /// What is kept over exec of a file that has it inheritable too.
+        pub inheritable: Vec<String> = "inheritable",
+        /// What the process can make effective.
+        pub permitted: Vec<String> = "permitted",
+        /// What is kept over exec of a file without privileges.
+        pub ambient: Vec<String> = "ambient",
+    }
 }
 
 impl Capabilities {
@@ -110,114 +95,93 @@ impl Capabilities {
     }
 }
 
-/// One resource limit, in the unit that setrlimit(2) gives to its kind.
-#[derive(Deserialize, Debug, Clone, Default, PartialEq, Eq)]
-#[serde(default)]
-pub struct Rlimit {
-    /// Which one: a name as `RLIMIT_NOFILE`.
-    #[serde(rename = "type", deserialize_with = "null")]
-    pub kind: String,
-    /// The ceiling of the soft limit.
-    pub hard: u64,
-    /// The limit that the kernel enforces.
-    pub soft: u64,
+object! {
+    /// One resource limit, in the unit that setrlimit(2) gives to its kind.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Rlimit {
+        /// Which one: a name as `RLIMIT_NOFILE`.
+        pub kind: String = "type",
+        /// The ceiling of the soft limit.
+        pub hard: u64 = "hard",
+        /// The limit that the kernel enforces.
+        pub soft: u64 = "soft",
+    }
 }
 
-/// The settings of sched_setattr(2).
-#[derive(Deserialize, Debug, Clone)]
-pub struct Scheduler {
-    /// The policy.
-    pub policy: SchedulerPolicy,
-    /// Niceness, −20 (most favoured) to 19.
-    #[serde(default, deserialize_with = "null")]
-    pub nice: i32,
-    /// The static priority of the real-time policies.
-    #[serde(default, deserialize_with = "null")]
-    pub priority: i32,
-    /// Flags.
-    #[serde(default, deserialize_with = "null")]
-    pub flags: Vec<SchedulerFlag>,
-    /// The deadline policy's run time, in nanoseconds.
-    #[serde(default, deserialize_with = "null")]
-    pub runtime: u64,
-    /// The deadline policy's deadline, in nanoseconds.
-    #[serde(default, deserialize_with = "null")]
-    pub deadline: u64,
-    /// The deadline policy's period, in nanoseconds.
-    #[serde(default, deserialize_with = "null")]
-    pub period: u64,
+object! {
+    /// The settings of sched_setattr(2).
+    #[derive(Debug, Clone, Default)]
+    pub struct Scheduler {
+        /// The policy.
+        pub policy: SchedulerPolicy = required "policy",
+        /// Niceness, −20 (most favoured) to 19.
+        pub nice: i32 = "nice",
+        /// The static priority of the real-time policies.
+        pub priority: i32 = "priority",
+        /// Flags.
+        pub flags: Vec<SchedulerFlag> = "flags",
+        /// The deadline policy's run time, in nanoseconds.
+        pub runtime: u64 = "runtime",
+        /// The deadline policy's deadline, in nanoseconds.
+        pub deadline: u64 = "deadline",
+        /// The deadline policy's period, in nanoseconds.
+        pub period: u64 = "period",
+    }
 }
 
-/// A CPU scheduling policy.
-#[allow(missing_docs)] // the names say it: see sched(7)
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchedulerPolicy {
-    #[serde(rename = "SCHED_OTHER")]
-    Other,
-    #[serde(rename = "SCHED_FIFO")]
-    Fifo,
-    #[serde(rename = "SCHED_RR")]
-    RoundRobin,
-    #[serde(rename = "SCHED_BATCH")]
-    Batch,
-    #[serde(rename = "SCHED_ISO")]
-    Iso,
-    #[serde(rename = "SCHED_IDLE")]
-    Idle,
-    #[serde(rename = "SCHED_DEADLINE")]
-    Deadline,
+words! {
+    /// A CPU scheduling policy.
+    SchedulerPolicy {
+        Other = "SCHED_OTHER",
+        Fifo = "SCHED_FIFO",
+        RoundRobin = "SCHED_RR",
+        Batch = "SCHED_BATCH",
+        Iso = "SCHED_ISO",
+        Idle = "SCHED_IDLE",
+        Deadline = "SCHED_DEADLINE",
+    }
 }
 
-/// A flag of sched_setattr(2).
-#[allow(missing_docs)] // the names say it: see sched_setattr(2)
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchedulerFlag {
-    #[serde(rename = "SCHED_FLAG_RESET_ON_FORK")]
-    ResetOnFork,
-    #[serde(rename = "SCHED_FLAG_RECLAIM")]
-    Reclaim,
-    #[serde(rename = "SCHED_FLAG_DL_OVERRUN")]
-    DlOverrun,
-    #[serde(rename = "SCHED_FLAG_KEEP_POLICY")]
-    KeepPolicy,
-    #[serde(rename = "SCHED_FLAG_KEEP_PARAMS")]
-    KeepParams,
-    #[serde(rename = "SCHED_FLAG_UTIL_CLAMP_MIN")]
-    UtilClampMin,
-    #[serde(rename = "SCHED_FLAG_UTIL_CLAMP_MAX")]
-    UtilClampMax,
+words! {
+    /// A flag of sched_setattr(2).
+    SchedulerFlag {
+        ResetOnFork = "SCHED_FLAG_RESET_ON_FORK",
+        Reclaim = "SCHED_FLAG_RECLAIM",
+        DlOverrun = "SCHED_FLAG_DL_OVERRUN",
+        KeepPolicy = "SCHED_FLAG_KEEP_POLICY",
+        KeepParams = "SCHED_FLAG_KEEP_PARAMS",
+        UtilClampMin = "SCHED_FLAG_UTIL_CLAMP_MIN",
+        UtilClampMax = "SCHED_FLAG_UTIL_CLAMP_MAX",
+    }
 }
 
-/// The settings of ioprio_set(2).
-#[derive(Deserialize, Debug, Clone, Copy)]
-pub struct IoPriority {
-    /// The class.
-    pub class: IoPriorityClass,
-    /// The level inside the class: 0 (highest) to 7.
-    #[serde(default, deserialize_with = "null")]
-    pub priority: i32,
+object! {
+    /// The settings of ioprio_set(2).
+    #[derive(Debug, Clone, Default, Copy)]
+    pub struct IoPriority {
+        /// The class.
+        pub class: IoPriorityClass = required "class",
+        /// The level inside the class: 0 (highest) to 7.
+        pub priority: i32 = "priority",
+    }
 }
 
-/// A disk scheduling class.
-#[allow(missing_docs)] // the names say it: see ioprio_set(2)
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IoPriorityClass {
-    #[serde(rename = "IOPRIO_CLASS_RT")]
-    RealTime,
-    #[serde(rename = "IOPRIO_CLASS_BE")]
-    BestEffort,
-    #[serde(rename = "IOPRIO_CLASS_IDLE")]
-    Idle,
+words! {
+    /// A disk scheduling class.
+    IoPriorityClass {
+        RealTime = "IOPRIO_CLASS_RT",
+        BestEffort = "IOPRIO_CLASS_BE",
+        Idle = "IOPRIO_CLASS_IDLE",
+    }
 }
 
-/// The CPUs of an `exec`ed process, as lists like `0-3,7`.
-#[derive(Deserialize, Debug, Clone, Default, PartialEq, Eq)]
-#[serde(default)]
-pub struct CpuAffinity {
-    /// Those that the runtime's child runs on before it is in the container's cgroup.
-    #[serde(deserialize_with = "text")]
-    pub initial: Option<String>,
-    /// Those from then on.
-    #[serde(rename = "final", deserialize_with = "text")]
-    pub last: Option<String>,
+object! {
+    /// The CPUs of an `exec`ed process, as lists like `0-3,7`.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct CpuAffinity {
+        /// Those that the runtime's child runs on before it is in the container's cgroup.
+        pub initial: Option<String> = "initial",
+        /// Those from then on.
+        pub last: Option<String> = "final",
+    }
 }

@@ -1,60 +1,56 @@
 //! config-linux.md, "Seccomp".
 
-use super::{null, text};
-use serde::Deserialize;
+use crate::json::{object, words};
 
-/// A system call filter.
-#[derive(Deserialize, Debug, Clone)]
-#[serde(rename_all = "camelCase")]
-pub struct Seccomp {
-    /// What happens to a system call that no rule matches.
-    pub default_action: SeccompAction,
-    /// The errno (or trace datum) of the default action.
-    pub default_errno_ret: Option<u32>,
-    /// The architectures that calls may be made of, beside the native one.
-    #[serde(default, deserialize_with = "null")]
-    pub architectures: Vec<SeccompArch>,
-    /// Flags of seccomp(2). Absent is not the same as empty: then runc, and so this runtime, sets `SPEC_ALLOW`.
-    pub flags: Option<Vec<SeccompFlag>>,
-    /// The socket that notifications' descriptor is sent to.
-    #[serde(default, deserialize_with = "text")]
-    pub listener_path: Option<String>,
-    /// What is sent to that socket beside it.
-    #[serde(default, deserialize_with = "text")]
-    pub listener_metadata: Option<String>,
-    /// The rules.
-    #[serde(default, deserialize_with = "null")]
-    pub syscalls: Vec<SyscallRule>,
+object! {
+    /// A system call filter.
+    #[derive(Debug, Clone, Default)]
+    pub struct Seccomp {
+        /// What happens to a system call that no rule matches.
+        pub default_action: SeccompAction = required "defaultAction",
+        /// The errno (or trace datum) of the default action.
+        pub default_errno_ret: Option<u32> = "defaultErrnoRet",
+        /// The architectures that calls may be made of, beside the native one.
+        pub architectures: Vec<SeccompArch> = "architectures",
+        /// Flags of seccomp(2). Absent is not the same as empty: then runc, and so this runtime, sets `SPEC_ALLOW`.
+        pub flags: Option<Vec<SeccompFlag>> = "flags",
+        /// The socket that notifications' descriptor is sent to.
+        pub listener_path: Option<String> = "listenerPath",
+        /// What is sent to that socket beside it.
+        pub listener_metadata: Option<String> = "listenerMetadata",
+        /// The rules.
+        pub syscalls: Vec<SyscallRule> = "syscalls",
+    }
 }
 
-/// A rule: what happens to some system calls.
-#[derive(Deserialize, Debug, Clone)]
-#[serde(rename_all = "camelCase")]
-pub struct SyscallRule {
-    /// The system calls.
-    pub names: Vec<String>,
-    /// What happens to them.
-    pub action: SeccompAction,
-    /// The errno (or trace datum) of the action.
-    pub errno_ret: Option<u32>,
-    /// What the arguments must be for the rule to match.
-    #[serde(default, deserialize_with = "null")]
-    pub args: Vec<SyscallArg>,
+object! {
+    /// A rule: what happens to some system calls.
+    #[derive(Debug, Clone, Default)]
+    pub struct SyscallRule {
+        /// The system calls.
+        pub names: Vec<String> = required "names",
+        /// What happens to them.
+        pub action: SeccompAction = required "action",
+        /// The errno (or trace datum) of the action.
+        pub errno_ret: Option<u32> = "errnoRet",
+        /// What the arguments must be for the rule to match.
+        pub args: Vec<SyscallArg> = "args",
+    }
 }
 
-/// A condition on one argument of a system call.
-#[derive(Deserialize, Debug, Clone, Copy)]
-#[serde(rename_all = "camelCase")]
-pub struct SyscallArg {
-    /// Which argument, from 0 to 5.
-    pub index: u32,
-    /// What it is compared with; for a masked comparison, the mask.
-    pub value: u64,
-    /// For a masked comparison, what the masked argument is compared with.
-    #[serde(default, deserialize_with = "null")]
-    pub value_two: u64,
-    /// The comparison.
-    pub op: SeccompOperator,
+object! {
+    /// A condition on one argument of a system call.
+    #[derive(Debug, Clone, Default, Copy)]
+    pub struct SyscallArg {
+        /// Which argument, from 0 to 5.
+        pub index: u32 = required "index",
+        /// What it is compared with; for a masked comparison, the mask.
+        pub value: u64 = required "value",
+        /// For a masked comparison, what the masked argument is compared with.
+        pub value_two: u64 = "valueTwo",
+        /// The comparison.
+        pub op: SeccompOperator = required "op",
+    }
 }
 
 words! {

@@ -4,7 +4,10 @@ use super::options::flag;
 use super::wire::{Op, Text, stage};
 use super::{Facts, Handle, Program, mounts, process, slices};
 use crate::error::{Error, Result};
-use crate::oci::{Config, Namespace, NamespaceType, Process, Propagation, State, annotation};
+use crate::json;
+use crate::oci::{
+    Config, Namespace, NamespaceType, Process, Propagation, State, Status, annotation,
+};
 
 /// Namespaces that are joined by the stub, in the order in which it does so, with their `CLONE_NEW*` flags.
 /// PID and time namespaces are joined by the runtime: they change only its children.
@@ -89,7 +92,13 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         });
     }
     hook_output(config, &mut program);
-    push_hooks("createContainer", config, facts, "creating", &mut program)?;
+    push_hooks(
+        "createContainer",
+        config,
+        facts,
+        Status::Creating,
+        &mut program,
+    )?;
     match (own_mounts, facts.no_pivot) {
         (true, false) => program.push(Op::PivotRoot {
             peers: peers.into(),
@@ -180,7 +189,13 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     let filter = super::seccomp::of(config)?;
     process::confine(process, filter.as_ref(), &identity, &mut program);
     // They run in the container, and are confined as it is.
-    push_hooks("startContainer", config, facts, "created", &mut program)?;
+    push_hooks(
+        "startContainer",
+        config,
+        facts,
+        Status::Created,
+        &mut program,
+    )?;
     process::execute(process, &mut program);
     Ok(program)
 }
@@ -282,7 +297,7 @@ fn push_hooks(
     kind: &str,
     config: &Config,
     facts: &Facts,
-    status: &str,
+    status: Status,
     program: &mut Program,
 ) -> Result<()> {
     let lists = config.hooks.lists();
@@ -291,7 +306,7 @@ fn push_hooks(
     if hooks.is_empty() {
         return Ok(());
     }
-    let (head, tail) = hook_state(config, facts, status)?;
+    let (head, tail) = hook_state(config, facts, status);
     let inherited = config
         .process
         .as_ref()
@@ -325,19 +340,19 @@ fn push_hooks(
 }
 
 /// The state that hooks inside the container get, before and after the pid that only they know.
-pub fn hook_state(config: &Config, facts: &Facts, status: &str) -> Result<(String, String)> {
+pub fn hook_state(config: &Config, facts: &Facts, status: Status) -> (String, String) {
     const PID: i32 = 2_000_000_001;
     let state = State {
         oci_version: config.oci_version.clone(),
         id: facts.id.clone(),
-        status: serde_json::from_value(status.into()).map_err(|e| Error::new(e.to_string()))?,
+        status,
         pid: PID,
         bundle: facts.bundle.to_string_lossy().into_owned(),
         annotations: config.annotations.clone(),
     };
-    let json = serde_json::to_string(&state).map_err(|e| Error::new(e.to_string()))?;
+    let json = String::from_utf8_lossy(&json::text(&state)).into_owned();
     let (head, tail) = json.split_once(&PID.to_string()).unwrap_or((&json, ""));
-    Ok((head.to_string(), tail.to_string()))
+    (head.to_string(), tail.to_string())
 }
 
 /// Whether the namespace is one to be made.

@@ -8,11 +8,11 @@ mod properties;
 mod value;
 
 use crate::error::{Context, Error, Result};
+use crate::json::object;
 use crate::log;
 use crate::oci::Resources;
 use bus::{Bus, Refusal};
 use properties::Property;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use value::{Value, Writer};
 
@@ -25,23 +25,23 @@ const PROPERTY: &str = "org.systemd.property.";
 const SUBGROUP: &str = "run.oci.systemd.subgroup";
 const SLICE: &str = ".slice";
 
-/// A container's unit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Unit {
-    /// Such as `runc-first.scope`.
-    pub name: String,
-    /// The slice that it is in, such as `system.slice`.
-    pub slice: String,
-    /// It is the user's systemd that has it.
-    pub user: bool,
-    /// The cgroup below the unit's in which the processes are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subgroup: Option<String>,
-    /// What the annotations ask for.
-    #[serde(skip)]
-    extra: Vec<(String, Value)>,
-    #[serde(skip)]
-    description: String,
+object! {
+    /// A container's unit.
+    #[derive(Debug, Clone, Default, PartialEq)]
+    pub struct Unit {
+        /// Such as `runc-first.scope`.
+        pub name: String = required "name",
+        /// The slice that it is in, such as `system.slice`.
+        pub slice: String = required "slice",
+        /// It is the user's systemd that has it.
+        pub user: bool = required "user",
+        /// The cgroup below the unit's in which the processes are.
+        pub subgroup: Option<String> = "subgroup",
+        ;
+        /// What the annotations ask for.
+        extra: Vec<(String, Value)>,
+        description: String,
+    }
 }
 
 impl Unit {

@@ -301,7 +301,7 @@ mod tests {
     use super::*;
 
     fn properties(json: &str) -> (Vec<(&'static str, Value)>, Resources) {
-        let mut resources: Resources = serde_json::from_str(json).unwrap();
+        let mut resources: Resources = crate::json::parse(json.as_bytes(), "").unwrap();
         let list = of(&mut resources, None, true).unwrap();
         let pairs = list
             .into_iter()
@@ -354,7 +354,7 @@ mod tests {
             r#"{"cpu": {"cpus": "3-1"}}"#,
             r#"{"cpu": {"mems": "a"}}"#,
         ] {
-            let mut resources: Resources = serde_json::from_str(wrong).unwrap();
+            let mut resources: Resources = crate::json::parse(wrong.as_bytes(), "").unwrap();
             assert!(of(&mut resources, None, true).is_err(), "{wrong}");
         }
     }

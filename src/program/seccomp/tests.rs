@@ -8,8 +8,12 @@ const EPERM: u32 = 0x0005_0001;
 const AMD64: u32 = 0xC000_003E;
 const I386: u32 = 0x4000_0003;
 
+fn read<T: crate::json::Value>(json: &Value) -> T {
+    crate::json::parse(json.to_string().as_bytes(), "").unwrap()
+}
+
 fn profile(value: Value) -> Seccomp {
-    serde_json::from_value(value).unwrap()
+    read(&value)
 }
 
 fn filter(value: Value) -> Filter {
@@ -272,7 +276,7 @@ fn errors_name_the_field() {
     let notifying = rule(json!({"names": ["read"], "action": "SCMP_ACT_NOTIFY"}));
     let config = |annotations: Value| {
         let config = json!({"linux": {"seccomp": notifying}, "annotations": annotations});
-        of(&serde_json::from_value(config).unwrap())
+        of(&read(&config))
     };
     assert!(
         config(json!({}))
@@ -303,10 +307,9 @@ fn errors_name_the_field() {
 #[test]
 fn a_compiled_filter_is_taken_from_the_annotation() {
     let config = |data: &str| {
-        of(
-            &serde_json::from_value(json!({"annotations": {"run.oci.seccomp_bpf_data": data}}))
-                .unwrap(),
-        )
+        of(&read(
+            &json!({"annotations": {"run.oci.seccomp_bpf_data": data}}),
+        ))
     };
     // ret ALLOW; ret USER_NOTIF.
     let made = config("BgAAAAAA/38=").unwrap().unwrap();
@@ -333,11 +336,8 @@ fn an_unknown_syscall_is_an_error_when_asked_for() {
     let config = |on: &str| {
         let seccomp = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
             {"names": ["read", "no_such_call"], "action": "SCMP_ACT_LOG"}]});
-        of(
-            &serde_json::from_value(json!({"linux": {"seccomp": seccomp},
-            "annotations": {"run.oci.seccomp_fail_unknown_syscall": on}}))
-            .unwrap(),
-        )
+        of(&read(&json!({"linux": {"seccomp": seccomp},
+            "annotations": {"run.oci.seccomp_fail_unknown_syscall": on}})))
     };
     assert!(config("0").is_ok());
     assert_eq!(

@@ -1,0 +1,467 @@
+//! From JSON text (RFC 8259) to types, with errors that name the member.
+
+use super::Value;
+use crate::error::Error;
+use std::borrow::Cow;
+
+/// How deep objects and arrays may lie in each other.
+const DEEPEST: u32 = 128;
+
+/// What is wrong with the text, and where.
+#[derive(Debug)]
+pub struct Failure {
+    /// Such as `linux.namespaces[1].type`.
+    path: String,
+    message: String,
+    /// How many bytes were read before, when the text is no JSON.
+    broken_at: Option<usize>,
+}
+
+/// The result of reading. The failure is boxed, as most reading succeeds.
+pub type Result<T> = std::result::Result<T, Box<Failure>>;
+
+/// Reads the JSON text of `file` (a name for the error's sake). An error is one line that names the member:
+/// ``config.json: linux.namespaces[1].type: unknown variant `foo`, expected one of …``.
+pub fn parse<T: Value>(text: &[u8], file: &str) -> crate::error::Result<T> {
+    let mut reader = Reader {
+        text,
+        at: 0,
+        depth: 0,
+    };
+    let mut value = T::default();
+    let result = value.read(&mut reader).and_then(|()| reader.finish());
+    result.map_or_else(|failure| Err(explain(text, file, &failure)), |()| Ok(value))
+}
+
+/// Fields whose mistakes runc has words for that its users look for.
+const KNOWN_AS: &[(&str, &str)] = &[
+    ("linux.memoryPolicy.flags", "invalid memory policy flag: "),
+    ("linux.memoryPolicy", "invalid memory policy mode: "),
+];
+
+fn explain(text: &[u8], file: &str, failure: &Failure) -> Error {
+    let Failure { path, message, .. } = failure;
+    let separator = if path.is_empty() { "" } else { ": " };
+    // Broken JSON is repaired by hand, in an editor that jumps to lines.
+    if let Some(at) = failure.broken_at {
+        let before = &text[..at.min(text.len())];
+        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let start = before.iter().rposition(|&byte| byte == b'\n');
+        let column = before.len() - start.map_or(0, |start| start + 1) + 1;
+        return Error::new(format!(
+            "{file}: line {line}, column {column}: {path}{separator}invalid JSON: {message}"
+        ));
+    }
+    let known = KNOWN_AS.iter().find(|(field, _)| path.starts_with(field));
+    let known = known.map_or("", |(_, words)| words);
+    Error::new(format!("{file}: {path}{separator}{known}{message}"))
+}
+
+impl Failure {
+    /// Puts the member or element in which it happened before its path.
+    fn enter(&mut self, step: &str) {
+        let dot = !self.path.is_empty() && !self.path.starts_with('[');
+        self.path = [step, if dot { "." } else { "" }, &self.path].concat();
+    }
+}
+
+/// A number of the text: an integer as such, if it fits into 64 bits and a sign.
+struct Number<'a> {
+    text: &'a [u8],
+    integer: Option<i128>,
+}
+
+/// A place in a JSON text.
+pub struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+    depth: u32,
+}
+
+impl<'a> Reader<'a> {
+    /// A failure of the value: its type or its meaning is not what was expected.
+    pub fn wrong(&self, message: String) -> Box<Failure> {
+        Box::new(Failure {
+            path: String::new(),
+            message,
+            broken_at: None,
+        })
+    }
+
+    /// A failure of the text.
+    fn broken(&self, message: &str) -> Box<Failure> {
+        Box::new(Failure {
+            path: String::new(),
+            message: message.to_string(),
+            broken_at: Some(self.at),
+        })
+    }
+
+    /// The first byte of what comes next.
+    fn peek(&mut self) -> Option<u8> {
+        while let Some(&byte) = self.text.get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Whether a string comes next.
+    pub fn is_string(&mut self) -> bool {
+        self.peek() == Some(b'"')
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.broken("trailing characters")),
+        }
+    }
+
+    fn literal(&mut self, word: &str) -> Result<()> {
+        if !self.text[self.at..].starts_with(word.as_bytes()) {
+            return Err(self.broken("expected a value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// Reads a boolean.
+    pub fn boolean(&mut self) -> Result<bool> {
+        match self.peek() {
+            Some(b't') => self.literal("true").map(|()| true),
+            Some(b'f') => self.literal("false").map(|()| false),
+            _ => Err(self.unexpected("a boolean")),
+        }
+    }
+
+    /// Reads a member of an object: a `null` is as good as no member.
+    pub fn member(&mut self, value: &mut impl Value) -> Result<()> {
+        if self.peek() == Some(b'n') {
+            return self.literal("null");
+        }
+        value.read(self)
+    }
+
+    /// Reads a whole number of this range. `expected` names the type.
+    pub fn integer(&mut self, least: i128, most: i128, expected: &str) -> Result<i128> {
+        if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
+            return Err(self.unexpected(expected));
+        }
+        let start = self.at;
+        match self.number()?.integer {
+            Some(integer) if (least..=most).contains(&integer) => Ok(integer),
+            Some(integer) => Err(self.wrong(format!(
+                "invalid value: integer `{integer}`, expected {expected}"
+            ))),
+            None => {
+                self.at = start;
+                Err(self.unexpected(expected))
+            }
+        }
+    }
+
+    fn number(&mut self) -> Result<Number<'a>> {
+        let start = self.at;
+        let negative = self.take(b'-');
+        let mut integer = Some(0_u64);
+        let first = self.at;
+        while let Some(digit @ b'0'..=b'9') = self.text.get(self.at) {
+            let digit = u64::from(digit - b'0');
+            integer = integer.and_then(|number| number.checked_mul(10)?.checked_add(digit));
+            self.at += 1;
+        }
+        let digits = self.at - first;
+        if digits == 0 || digits > 1 && self.text[first] == b'0' {
+            return Err(self.broken("invalid number"));
+        }
+        if self.take(b'.') {
+            integer = None;
+            self.digits()?;
+        }
+        if self.take(b'e') || self.take(b'E') {
+            integer = None;
+            let _ = self.take(b'+') || self.take(b'-');
+            self.digits()?;
+        }
+        let integer = integer.map(i128::from);
+        Ok(Number {
+            text: &self.text[start..self.at],
+            integer: integer.map(|number| if negative { -number } else { number }),
+        })
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let there = self.text.get(self.at) == Some(&byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn digits(&mut self) -> Result<()> {
+        let rest = &self.text[self.at..];
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        match count {
+            0 => Err(self.broken("invalid number")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads a string.
+    pub fn text(&mut self) -> Result<Cow<'a, str>> {
+        let start = self.at;
+        let text = match self.bytes()? {
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).ok(),
+            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).ok(),
+        };
+        text.ok_or_else(|| {
+            self.at = start;
+            self.broken("a string that is not UTF-8")
+        })
+    }
+
+    /// Reads a string that may have any bytes.
+    pub fn bytes(&mut self) -> Result<Cow<'a, [u8]>> {
+        if !self.is_string() {
+            return Err(self.unexpected("a string"));
+        }
+        self.at += 1;
+        let text = self.text;
+        let mut start = self.at;
+        let mut unescaped = Vec::new();
+        loop {
+            let Some(&byte) = text.get(self.at) else {
+                return Err(self.broken("a string without an end"));
+            };
+            if byte != b'"' && byte != b'\\' {
+                if byte < 0x20 {
+                    return Err(self.broken("a control character in a string"));
+                }
+                self.at += 1;
+                continue;
+            }
+            let run = &text[start..self.at];
+            self.at += 1;
+            if byte == b'"' && unescaped.is_empty() {
+                return Ok(Cow::Borrowed(run));
+            }
+            unescaped.extend_from_slice(run);
+            if byte == b'"' {
+                return Ok(Cow::Owned(unescaped));
+            }
+            self.escape(&mut unescaped)?;
+            start = self.at;
+        }
+    }
+
+    /// Reads what follows a backslash.
+    fn escape(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        let byte = self.text.get(self.at).copied().unwrap_or_default();
+        let plain = match byte {
+            b'"' | b'\\' | b'/' => byte,
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => {
+                self.at += 1;
+                let c = self.code_point()?;
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                return Ok(());
+            }
+            _ => return Err(self.broken("invalid escape")),
+        };
+        self.at += 1;
+        out.push(plain);
+        Ok(())
+    }
+
+    /// Reads four hexadecimal digits, and with those of the first half of a surrogate pair the second half.
+    fn code_point(&mut self) -> Result<char> {
+        let first = self.hex()?;
+        if !(0xd800..0xdc00).contains(&first) {
+            return char::from_u32(first).ok_or_else(|| self.broken("a lone surrogate"));
+        }
+        if !self.take(b'\\') || !self.take(b'u') {
+            return Err(self.broken("a lone surrogate"));
+        }
+        let second = self.hex()?;
+        if !(0xdc00..0xe000).contains(&second) {
+            return Err(self.broken("a lone surrogate"));
+        }
+        let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        char::from_u32(code).ok_or_else(|| self.broken("a lone surrogate"))
+    }
+
+    fn hex(&mut self) -> Result<u32> {
+        let mut number = 0;
+        for _ in 0..4 {
+            let byte = self.text.get(self.at).copied().unwrap_or_default();
+            let digit = char::from(byte).to_digit(16);
+            number = number * 16 + digit.ok_or_else(|| self.broken("invalid escape"))?;
+            self.at += 1;
+        }
+        Ok(number)
+    }
+
+    /// Reads a word of a closed set. Returns its place in the list.
+    pub fn word(&mut self, words: &[&str]) -> Result<usize> {
+        let text = self.text()?;
+        self.find(&text, words)
+    }
+
+    /// The place of a word in the list of those that are understood.
+    pub fn find(&self, text: &str, words: &[&str]) -> Result<usize> {
+        words.iter().position(|word| *word == text).ok_or_else(|| {
+            let words: Vec<&str> = words
+                .iter()
+                .copied()
+                .filter(|word| !word.is_empty())
+                .collect();
+            self.wrong(format!(
+                "unknown variant `{}`, expected one of `{}`",
+                text.escape_debug(),
+                words.join("`, `")
+            ))
+        })
+    }
+
+    /// Reads an object, one member after the other: `member` gets the name, and has to read the value.
+    pub fn object(
+        &mut self,
+        member: &mut dyn FnMut(&str, &mut Reader<'a>) -> Result<()>,
+    ) -> Result<()> {
+        if self.peek() != Some(b'{') {
+            return Err(self.unexpected("a map"));
+        }
+        self.nest()?;
+        let mut first = true;
+        while self.next(&mut first, b'}')? {
+            if !self.is_string() {
+                return Err(self.broken("expected a member's name"));
+            }
+            let key = self.text()?;
+            let mut read = || {
+                if self.peek() != Some(b':') {
+                    return Err(self.broken("expected `:`"));
+                }
+                self.at += 1;
+                member(&key, self)
+            };
+            read().map_err(|mut failure| {
+                // No line breaks or terminal codes of a hostile file in our error.
+                failure.enter(&key.escape_debug().to_string());
+                failure
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads an array: `element` has to read one element each time.
+    pub fn array(&mut self, element: &mut dyn FnMut(&mut Reader<'a>) -> Result<()>) -> Result<()> {
+        if self.peek() != Some(b'[') {
+            return Err(self.unexpected("a sequence"));
+        }
+        self.nest()?;
+        let mut index = 0;
+        let mut first = true;
+        while self.next(&mut first, b']')? {
+            element(self).map_err(|mut failure| {
+                failure.enter(&format!("[{index}]"));
+                failure
+            })?;
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes the bracket that begins an object or array.
+    fn nest(&mut self) -> Result<()> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(self.broken("nested too deeply"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Takes the comma before a member or element, or the bracket after the last. Whether there is one more.
+    fn next(&mut self, first: &mut bool, end: u8) -> Result<bool> {
+        let byte = self.peek();
+        if byte == Some(end) {
+            self.at += 1;
+            self.depth -= 1;
+            return Ok(false);
+        }
+        if !std::mem::take(first) {
+            if byte != Some(b',') {
+                return Err(self.broken(&format!("expected `,` or `{}`", char::from(end))));
+            }
+            self.at += 1;
+        }
+        Ok(true)
+    }
+
+    /// Reads any value, of which nothing is kept.
+    pub fn skip(&mut self) -> Result<()> {
+        match self.peek() {
+            Some(b'{') => self.object(&mut |_, reader| reader.skip()),
+            Some(b'[') => self.array(&mut |reader| reader.skip()),
+            Some(b'"') => self.text().map(drop),
+            Some(b'-' | b'0'..=b'9') => self.number().map(drop),
+            Some(b't') => self.literal("true"),
+            Some(b'f') => self.literal("false"),
+            Some(b'n') => self.literal("null"),
+            _ => Err(self.broken("expected a value")),
+        }
+    }
+
+    /// An object has been read: an error when one of its required members was not there. See [`super::seen`].
+    pub fn complete(&self, missing: &[&str]) -> Result<()> {
+        match missing.iter().find(|name| !name.is_empty()) {
+            Some(name) => Err(self.wrong(format!("missing field `{name}`"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The failure to find here what was expected.
+    pub fn unexpected(&mut self, expected: &str) -> Box<Failure> {
+        let start = self.at;
+        let found = match self.peek() {
+            Some(b'{') => "map".to_string(),
+            Some(b'[') => "sequence".to_string(),
+            Some(b'"') => match self.text() {
+                Ok(text) => format!("string {text:?}"),
+                Err(failure) => return failure,
+            },
+            Some(b'-' | b'0'..=b'9') => match self.number() {
+                Ok(number) => {
+                    let kind = if number.integer.is_some() {
+                        "integer"
+                    } else {
+                        "floating point"
+                    };
+                    format!("{kind} `{}`", String::from_utf8_lossy(number.text))
+                }
+                Err(failure) => return failure,
+            },
+            _ => {
+                let word = self.text[self.at..]
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_alphabetic())
+                    .count();
+                match &self.text[self.at..self.at + word] {
+                    b"true" => "boolean `true`".to_string(),
+                    b"false" => "boolean `false`".to_string(),
+                    b"null" => "null".to_string(),
+                    _ => return self.broken("expected a value"),
+                }
+            }
+        };
+        self.at = start;
+        self.wrong(format!("invalid type: {found}, expected {expected}"))
+    }
+}
