@@ -2,7 +2,7 @@
 
 use super::Program;
 use super::process::{printable, rlimit_name};
-use super::wire::{Message, Op, call};
+use super::wire::{Message, Op, Text, call};
 use crate::error::{Error, errno_text, signal_text};
 
 /// The failure that the message tells of, as the user reads it.
@@ -40,9 +40,10 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
         }
         Op::Attach { target, .. } | Op::CopyUp { target } => {
             format!(
-                "error mounting {}to rootfs at {:?}: {cause}",
+                "error mounting {}to rootfs at {:?}: {cause}{}",
                 source(program, message.op),
-                printable(target)
+                printable(target),
+                labelled(program, message.op)
             )
         }
         Op::FsTree { fstype, .. } if message.errno == libc::ENODEV => {
@@ -64,19 +65,10 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
                     _ => None,
                 });
             let target = target.unwrap_or_default();
-            let labelled = match op {
-                Op::FsTree { options, .. } => options
-                    .iter()
-                    .any(|option| option.bytes().starts_with(b"context=")),
-                _ => false,
-            };
             format!(
                 "error mounting {}to rootfs at {target:?}: {cause}{}",
                 source(program, message.op + 1),
-                match labelled {
-                    true => " (with linux.mountLabel)",
-                    false => "",
-                }
+                labelled(program, message.op + 1)
             )
         }
         Op::MakeDevice { path, .. } => format!(
@@ -172,6 +164,17 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
         Op::PivotRoot { .. } => format!("error jailing process inside rootfs: {cause}"),
         other => format!("{other}: {cause}"),
     })
+}
+
+/// What more there is to say of a file system that was made before that operation: it may be that the kernel knows no
+/// labels.
+fn labelled(program: &Program, index: u32) -> &'static str {
+    let last = program.ops().take(index as usize).last();
+    let label = |option: Text<'_>| option.bytes().starts_with(b"context=");
+    match last {
+        Some(Op::FsTree { options, .. }) if options.iter().any(label) => " (with linux.mountLabel)",
+        _ => "",
+    }
 }
 
 /// What the process of `start` can say: it has no program, but nothing else than hooks, filter and program

@@ -21,6 +21,7 @@ fn inside(bundle: &Bundle, script: &str) -> Output {
 
 #[test]
 fn mounts_come_and_go() {
+    new_calls_only!();
     coracle_only!();
     for users in [false, true] {
         let mut bundle = Bundle::sleeping();

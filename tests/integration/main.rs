@@ -1,6 +1,7 @@
 //! Real containers on the real kernel: the tests make a busybox bundle, edit its configuration in code, run the
 //! binary, and look at the container from inside and from outside. They need root and `busybox-static`.
 //!
+//! With `CORACLE_TEST_OLD_KERNEL` set, all of them run as on a kernel that lacks openat2(2) and the new mount API.
 //! `CORACLE_TEST_BINARY` names another runtime to run them with (tests of what only Coracle does are then skipped).
 
 #[macro_use]

@@ -176,6 +176,7 @@ fn a_tree_comes_whole_with_rbind_and_alone_with_bind() {
 
 #[test]
 fn recursive_attributes_reach_every_mount_of_the_tree() {
+    new_calls_only!();
     let mut bundle = table();
     let source = bundle.rootfs("/mnt/source");
     let source = source.to_str().unwrap();
@@ -466,6 +467,7 @@ fn an_overlay_of_many_layers() {
 
 #[test]
 fn idmapped_mounts() {
+    new_calls_only!();
     let mut bundle = table();
     bundle.set_args(&[
         "stat",
@@ -514,6 +516,7 @@ fn idmapped_mounts() {
 
 #[test]
 fn an_idmapped_mount_has_the_containers_own_map_for_want_of_another() {
+    new_calls_only!();
     let mut bundle = table();
     bundle.set_args(&["stat", "-c", "%u:%g", "/mapped/file"]);
     map_users(&mut bundle);
@@ -541,6 +544,7 @@ fn an_idmapped_mount_has_the_containers_own_map_for_want_of_another() {
 
 #[test]
 fn links_are_followed_or_not_as_the_options_say() {
+    new_calls_only!();
     coracle_only!();
     let script = "readlink /copied; cat /followed; stat -c %F /itself; readlink /copied-file >/dev/null || cat /copied-file; \
                   readlink /linked; cat /linked/x";

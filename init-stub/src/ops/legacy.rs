@@ -234,6 +234,8 @@ impl Page {
 pub fn root(path: &CStr, recursive: bool) -> Outcome<Fd> {
     let flags = call::MS_BIND | if recursive { call::MS_REC } else { 0 };
     call::mount(Some(path), path, flags, None).step(step::MOUNT)?;
+    // Of the root, only this means what was mounted on it.
+    let path = if path == c"/" { c"/.." } else { path };
     call::openat(call::AT_FDCWD, path, call::O_PATH | O_DIRECTORY, 0).step(step::OPEN)
 }
 
