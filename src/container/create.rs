@@ -254,6 +254,9 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     let mut cgroup = Cgroup::plan(&layout, &wanted)?;
     let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup.clone());
     record.no_new_keyring = options.no_new_keyring;
+    if program::mounts_for_host(&config) {
+        record.mount_before = host::mount_id(&facts.rootfs);
+    }
     // Before anything is made, so that `delete --force` finds it all should we be killed.
     let file = store.begin(&record)?;
     let optional = options.rootless && linux.cgroups_path.is_none();
@@ -291,6 +294,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     if let Err(error) = follow(&program, &config, &record, &started, signals) {
         // The spec's steps 12 and 13: what was made is undone, and then the hooks are told.
         drop(undo);
+        host::take_mounts_away(&record)?;
         hooks::poststop(&record);
         return Err(error);
     }

@@ -106,6 +106,7 @@ fn start(
     let namespaces = namespaces(record.pid)?;
     let facts = Facts {
         id: record.id.clone(),
+        rootfs: record.rootfs.clone(),
         bounding: process::permitted_capabilities(),
         hierarchies: tasks.len(),
         unprivileged: process::euid() != 0,

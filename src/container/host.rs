@@ -1,13 +1,15 @@
 //! What the compiler must know of the host's files.
 
+use super::store::Record;
 use crate::check::sysctl_path;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::oci::{Config, NamespaceType};
 use crate::program::wants_link;
-use crate::sys::{self, file};
+use crate::sys::{self, file, mount};
 use std::collections::BTreeMap;
 use std::fs;
 use std::mem::ManuallyDrop;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -32,6 +34,27 @@ pub fn null_streams() -> u8 {
     (0..3).fold(0, |found, number| {
         found | u8::from(is_null(number)) << number
     })
+}
+
+/// The id of the mount that a directory is in: proc_pid_fdinfo(5).
+pub fn mount_id(directory: &Path) -> Option<u64> {
+    let opened = sys::open_inherited(directory, libc::O_PATH | libc::O_CLOEXEC).ok()?;
+    let path = format!("/proc/self/fdinfo/{}", opened.as_raw_fd());
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
+    line.trim().parse().ok()
+}
+
+/// Takes away the mounts of a container that has none but the host's namespace for them.
+pub fn take_mounts_away(record: &Record) -> Result<()> {
+    let Some(before) = record.mount_before else {
+        return Ok(());
+    };
+    if mount_id(&record.rootfs).is_none_or(|id| id == before) {
+        return Ok(());
+    }
+    mount::detach(&record.rootfs)
+        .with_context(|| format!("root.path: unmount {}", record.rootfs.display()))
 }
 
 /// A network namespace that is joined may be the host's own, whose parameters are nobody's to set.

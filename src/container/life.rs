@@ -1,7 +1,7 @@
 //! What happens to a container after it is made: start, kill, delete.
 
 use super::store::{self, Record, START_SOCKET, Store};
-use super::{create, hooks, notify};
+use super::{create, hooks, host, notify};
 use crate::error::{Context, Error, Result};
 use crate::oci::Status;
 use crate::program;
@@ -184,6 +184,7 @@ pub fn remove(store: &Store, record: &Record) -> Result<()> {
         record.cgroup.kill_all()?;
     }
     record.cgroup.delete()?;
+    host::take_mounts_away(record)?;
     store::remove_directory(&store.directory(&record.id))?;
     hooks::poststop(record);
     Ok(())

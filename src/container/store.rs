@@ -68,6 +68,8 @@ object! {
         pub no_new_keyring: bool = "noNewKeyring",
         /// The user who made the container.
         pub owner: u32 = required "owner",
+        /// Of a container without a mount namespace of its own: the id of the mount that the rootfs was in before.
+        pub mount_before: Option<u64> = "mountBefore",
     }
 }
 
@@ -106,6 +108,7 @@ impl Record {
                 .unwrap_or_default(),
             no_new_keyring: false,
             owner: sys::process::euid(),
+            mount_before: None,
         }
     }
 

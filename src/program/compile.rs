@@ -26,6 +26,7 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     let mut program = Program::new(facts.preserve_fds);
     let linux = &config.linux;
     let own_mounts = linux.namespace(NamespaceType::Mount).is_some();
+    let mounts = own_mounts || mounts_for_host(config);
 
     for index in 0..facts.hierarchies {
         let tasks = program.slot(Handle::Tasks(index));
@@ -78,12 +79,17 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
             });
         }
         program.push(Op::OpenRoot { path, recursive: 1 });
+    } else if mounts {
+        let path = text(&facts.rootfs);
+        program.push(Op::OpenRoot { path, recursive: 1 });
+        // What is mounted in the container does not show below the rootfs's own mount.
+        program.push(Op::ParentPrivate { path, slave: 0 });
     } else {
         program.push(Op::UseRoot {
             path: text(&facts.rootfs),
         });
     }
-    if own_mounts {
+    if mounts {
         mounts::compile(config, facts, &mut program)?;
     }
     if !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty() {
@@ -120,9 +126,9 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         });
     }
     if let Some(process) = &config.process {
-        process::terminal(process, facts, own_mounts, &mut program)?;
+        process::terminal(process, facts, mounts, &mut program)?;
     }
-    if own_mounts {
+    if mounts {
         mounts::streams(config, facts, &mut program);
     }
 
@@ -158,15 +164,15 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
             value: value.as_str().into(),
         });
     }
-    if own_mounts {
+    if mounts {
         mounts::finish(config, facts, &mut program);
-        if let Some(kind @ (Propagation::Unbindable | Propagation::Runbindable)) =
-            linux.rootfs_propagation
-        {
-            program.push(Op::RootPropagation {
-                flags: propagation(kind),
-            });
-        }
+    }
+    if let (true, Some(kind @ (Propagation::Unbindable | Propagation::Runbindable))) =
+        (own_mounts, linux.rootfs_propagation)
+    {
+        program.push(Op::RootPropagation {
+            flags: propagation(kind),
+        });
     }
 
     let Some(process) = &config.process else {
@@ -198,6 +204,12 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     )?;
     process::execute(process, &mut program);
     Ok(program)
+}
+
+/// Whether the mounts are made in the host's mount namespace, as with runc, since the container is to have no other.
+pub fn mounts_for_host(config: &Config) -> bool {
+    let has = |kind| config.linux.namespace(kind).is_some();
+    !has(NamespaceType::Mount) && !has(NamespaceType::User)
 }
 
 /// What is asked for and cannot be given yet is an error, never left out in silence.

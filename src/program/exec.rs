@@ -31,6 +31,12 @@ pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) 
             keep_groups: facts.unprivileged.into(),
         });
     }
+    if namespaces & libc::CLONE_NEWNS as u32 == 0 {
+        program.push(Op::UseRoot {
+            path: compile::text(&facts.rootfs),
+        });
+        program.push(Op::ChangeRoot {});
+    }
     compile::keyring(process, facts, 0, &mut program);
     program.push(Op::Setsid {});
     process::terminal(process, facts, false, &mut program)?;

@@ -16,6 +16,7 @@ mod show;
 pub mod wire;
 
 pub use capabilities::all_names as capability_names;
+pub use compile::mounts_for_host;
 pub use compile::new as is_new;
 pub use compile::{container, waiter};
 pub use exec::{change_mounts, exec};

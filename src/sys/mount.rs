@@ -44,6 +44,18 @@ pub fn clone_tree(path: &Path, recursive: bool, nofollow: bool) -> Result<OwnedF
     descriptor(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })
 }
 
+/// Takes what is mounted at the path away, with all mounts below it, and nothing with them that they are peers of:
+/// umount2(2).
+pub fn detach(path: &Path) -> Result<()> {
+    let path = c_path(path)?;
+    let (none, flags) = (std::ptr::null(), libc::MS_PRIVATE | libc::MS_REC);
+    // SAFETY: the path is a C string that outlives the calls; a change of propagation takes no other argument.
+    unsafe {
+        check(libc::mount(none, path.as_ptr(), none, flags, none.cast()))?;
+        check(libc::umount2(path.as_ptr(), libc::MNT_DETACH)).map(drop)
+    }
+}
+
 /// mount_setattr(2) on a mount by its descriptor; `propagation` is an `MS_*` flag or 0.
 pub fn set_attributes(
     mount: BorrowedFd<'_>,

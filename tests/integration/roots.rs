@@ -321,3 +321,67 @@ fn a_mount_namespace_that_is_joined() {
     assert_eq!(output.lines(), ["/bin", "volume"], "{output:?}");
     bundle.assert_nothing_left();
 }
+
+#[test]
+fn without_a_mount_namespace_the_mounts_are_the_hosts_and_go_with_the_container() {
+    let script = "ls -d /bin; cat /mnt/file; test -c /dev/null && echo null; test -e /proc/self/status && echo proc; \
+                  touch /x 2>/dev/null || echo ro; exec sleep 1000";
+    let mut bundle = Bundle::sh(script);
+    fs::create_dir(bundle.dir.join("volume")).unwrap();
+    fs::write(bundle.dir.join("volume/file"), "volume\n").unwrap();
+    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.retain(|namespace| namespace["type"] != "mount");
+    bundle.config["linux"]["maskedPaths"] = json!([]);
+    bundle.config["linux"]["readonlyPaths"] = json!([]);
+    let source = bundle.dir.join("volume");
+    add_mount(
+        &mut bundle.config,
+        json!({"destination": "/mnt", "type": "bind", "source": source, "options": ["rbind"]}),
+    );
+    // The "host" is a namespace of the test's own. runc leaves the mounts behind.
+    let clean = if is_coracle() {
+        "true"
+    } else {
+        "umount -R -l bundle/rootfs"
+    };
+    let id = &bundle.id;
+    let script = format!(
+        "mount --make-rshared / && (\"$@\" & run=$!; \
+         until \"$1\" \"$2\" \"$3\" exec {id} ls /mnt 2>/dev/null; do sleep 0.05; done; \
+         grep -c ' master:.*{id}' /proc/self/mountinfo; \
+         \"$1\" \"$2\" \"$3\" kill {id} KILL; wait $run; {clean}; grep -c {id} /proc/self/mountinfo; \
+         ls -d volume/file /proc/self /sys/fs >&2; exit 0); exit 0; :"
+    );
+    for old_kernel in [false, true] {
+        let output = run_after(&bundle, &script, old_kernel);
+        assert_eq!(
+            output.lines(),
+            ["/bin", "volume", "null", "proc", "ro", "file", "0", "0"],
+            "{output:?}"
+        );
+        assert!(
+            output
+                .stderr
+                .ends_with("/proc/self\n/sys/fs\nvolume/file\n"),
+            "{output:?}"
+        );
+        bundle.assert_nothing_left();
+    }
+    // Nor does one that fails leave any.
+    let script = format!(
+        "mount --make-rshared / && (\"$@\"; echo $?; {clean}; grep -c {id} /proc/self/mountinfo; exit 0); exit 0; :"
+    );
+    for kind in ["createContainer", "startContainer", "bad"] {
+        match kind {
+            "bad" => bundle.config["mounts"].as_array_mut().unwrap().push(
+                json!({"destination": "/bad", "type": "tmpfs", "source": "tmpfs", "options": ["nosuchoption"]}),
+            ),
+            hook => bundle.config["hooks"] = json!({hook: [{"path": "/bin/false"}]}),
+        }
+        for old_kernel in [false, true] {
+            let output = run_after(&bundle, &script, old_kernel);
+            assert_eq!(output.lines(), ["1", "0"], "{kind}: {output:?}");
+            bundle.assert_nothing_left();
+        }
+    }
+}
