@@ -94,14 +94,21 @@ pub fn attach(machine: &Machine, tree: &Tree, place: &Fd, target: Text<'_>, foll
         page.add(b"", option.bytes())?;
     }
     let fstype = recipe.fstype.map(c).transpose()?;
-    call::mount_type(
+    let mut attributes = 0;
+    match call::mount_type(
         Some(c(recipe.source)?),
         under.c_str(),
         fstype,
         recipe.flags,
         page.c_str()?,
-    )
-    .step(step::MOUNT)?;
+    ) {
+        Err(Errno::PERM | Errno::BUSY) if let Some(path) = recipe.fallback => {
+            let flags = call::MS_BIND | call::MS_REC;
+            call::mount(Some(c(path)?), under.c_str(), flags, None).step(step::MOUNT)?;
+            attributes = self::attributes(recipe.flags);
+        }
+        result => result.step(step::MOUNT)?,
+    }
     // The descriptor still means what is below the mount: what is above it must be looked up again.
     let mount = paths::target(machine, target, create::NEVER, follow)?;
     if !same_path(&mount, place) {
@@ -111,6 +118,12 @@ pub fn attach(machine: &Machine, tree: &Tree, place: &Fd, target: Text<'_>, foll
         copy_up::copy(&source, mount.raw())?;
     }
     give_owner(mount.raw(), recipe)?;
+    let inherited = Change {
+        set: attributes,
+        keep_locked: true,
+        ..Change::default()
+    };
+    change(mount.raw(), inherited)?;
     finish(tree, mount.raw(), 0)
 }
 

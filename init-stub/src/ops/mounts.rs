@@ -43,6 +43,8 @@ pub struct Recipe {
     pub covered: Option<Status>,
     /// What the covered directory holds is copied in.
     pub copy_up: bool,
+    /// The host's tree that is taken where making a file system is forbidden.
+    pub fallback: Option<Text<'static>>,
 }
 
 /// Attributes or propagation to be changed.
@@ -109,6 +111,7 @@ pub fn new(
         flags: superblock | legacy::flags(attributes),
         covered: machine.covered.take(),
         copy_up: false,
+        fallback: None,
     };
     let long = options.iter().any(|option| option.bytes().len() > LONGEST);
     let fd = match long || superblock & NAMELESS != 0 {
@@ -218,6 +221,7 @@ fn bound(path: Text<'static>, recursive: bool, fd: Option<Fd>) -> Tree {
         flags,
         covered: None,
         copy_up: false,
+        fallback: None,
     };
     Tree::new(fd, recipe)
 }
@@ -305,7 +309,11 @@ pub fn cgroup2(
                 },
             )
         }
-        result => result,
+        result => {
+            result?;
+            machine.tree()?.recipe.fallback = Some(fallback);
+            Ok(())
+        }
     }
 }
 
