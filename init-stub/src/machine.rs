@@ -58,6 +58,8 @@ pub struct Machine {
     place: Option<(&'static [u8], Fd)>,
     /// A set of descriptors that are done with: most have adjoining numbers, and one call closes those.
     discarded: u64,
+    /// Landlock rulesets that are not in force yet.
+    pub rulesets: [Option<Fd>; 2],
     /// The standard output of hooks; -1 for a file that is told of when one fails.
     pub hook_stdout: i32,
     /// The standard error of hooks; -1 for that file.
@@ -87,6 +89,7 @@ impl Machine {
             tree: None,
             place: None,
             discarded: 0,
+            rulesets: [None, None],
             hook_stdout: -1,
             hook_stderr: -1,
             covered: None,

@@ -432,6 +432,15 @@ operations! {
     /// The last that is done with descriptors and signals: what the program must not inherit becomes
     /// close-on-exec, SIGPIPE ends a process again.
     Seal = 91 {}
+    /// Makes a Landlock ruleset (0 or 1) that denies these rights.
+    LandlockRuleset = 93 { index: u32, fs: u64, net: u64, scoped: u64, }
+    /// Adds to the ruleset: rights on the path and all below it, or `file_access` if it is no directory. `optional` is
+    /// not 0 when a missing path is passed over.
+    LandlockPath = 94 { index: u32, path: Text<'a>, access: u64, file_access: u64, optional: u8, }
+    /// Adds to the ruleset: rights on a TCP port.
+    LandlockPort = 95 { index: u32, port: u64, access: u64, }
+    /// `landlock_restrict_self(2)`.
+    LandlockRestrict = 96 { index: u32, flags: u32, }
     /// Where the standard output (1) or error (2) of hooks goes from here on.
     HookOutput = 92 { number: u32, file: Slot, }
 }
@@ -556,6 +565,9 @@ calls! {
     TIMEOUT "timeout",
     NOT_DIRECTORY "not a directory",
     DIFFERENT_NODE "different node exists",
+    LANDLOCK_CREATE_RULESET "landlock_create_ruleset",
+    LANDLOCK_ADD_RULE "landlock_add_rule",
+    LANDLOCK_RESTRICT_SELF "landlock_restrict_self",
     OUTSIDE_ROOT "path is outside the rootfs",
     NOT_PROC "not a proc file system",
     UNLINK "unlink",

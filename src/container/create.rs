@@ -73,7 +73,8 @@ fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
         }
         result => result.with_context(|| format!("open {}", path.display()))?,
     };
-    let config: Config = oci::parse(&text, "config.json")?;
+    let mut config: Config = oci::parse(&text, "config.json")?;
+    config.take_landlock()?;
     check::config(&config)?;
     if config.process.is_none() {
         return Err(Error::new(
@@ -95,6 +96,7 @@ fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: PathBuf) -> 
         bounding: process::permitted_capabilities(),
         unprivileged: process::euid() != 0,
         keep_groups: config.set(annotation::KEEP_GROUPS),
+        landlock_abi: landlock_abi(config.process.as_ref()),
         window: window(
             config
                 .process
@@ -320,6 +322,14 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         poststart(store, &created)?;
     }
     Ok(created)
+}
+
+/// The version of the kernel's Landlock, if the process wants to know.
+pub(super) fn landlock_abi(process: Option<&oci::Process>) -> u32 {
+    match process {
+        Some(process) if !process.landlock.0.is_empty() => crate::sys::filter::landlock_abi(),
+        _ => 0,
+    }
 }
 
 /// What `--debug` shows of a program.

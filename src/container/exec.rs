@@ -76,8 +76,10 @@ pub fn exec(
         }
         _ => {}
     }
-    let config = store.config(&options.id)?;
-    let process = described(options, &config)?;
+    let mut config = store.config(&options.id)?;
+    config.take_landlock()?;
+    let mut process = described(options, &config)?;
+    restrict(&mut process, &config);
     check::process(&process)?;
     check_terminal(
         process.terminal,
@@ -85,6 +87,22 @@ pub fn exec(
         options.console_socket.as_deref(),
     )?;
     start(&record, &process, &config, options, signals)
+}
+
+/// A process that is described by itself is restricted as the container is, but where it says how.
+fn restrict(process: &mut Process, config: &oci::Config) {
+    let of_container = config
+        .process
+        .iter()
+        .flat_map(|process| &process.landlock.0);
+    let own = !process.landlock.0.is_empty();
+    let missing: Vec<oci::Landlock> = of_container
+        .filter(|landlock| !own || landlock.annotated)
+        .filter(|landlock| !process.landlock.0.contains(landlock))
+        .cloned()
+        .collect();
+    process.landlock.0.extend(missing);
+    process.no_new_privileges |= !process.landlock.0.is_empty();
 }
 
 fn start(
@@ -113,6 +131,7 @@ fn start(
         keep_groups: config.set(oci::annotation::KEEP_GROUPS),
         window: window(process.terminal, options.detach),
         no_new_keyring: record.no_new_keyring,
+        landlock_abi: super::create::landlock_abi(Some(process)),
         preserve_fds: options.preserve_fds,
         ..Facts::default()
     };

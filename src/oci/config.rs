@@ -1,6 +1,7 @@
 //! config.md: the configuration as a whole.
 
-use super::{Hooks, Linux, Mount, Process};
+use super::{Hooks, Linux, Mount, Process, annotation, landlock};
+use crate::error::Result;
 use crate::json::object;
 use std::collections::BTreeMap;
 
@@ -30,6 +31,19 @@ object! {
 }
 
 impl Config {
+    /// Adds the ruleset of the annotation to the process's own: both are enforced. The kernel wants a process that it
+    /// restricts to gain no privileges.
+    pub fn take_landlock(&mut self) -> Result<()> {
+        let Some(process) = &mut self.process else {
+            return Ok(());
+        };
+        if let Some(json) = self.annotations.get(annotation::LANDLOCK) {
+            process.landlock.0.push(landlock::annotated(json)?);
+        }
+        process.no_new_privileges |= !process.landlock.0.is_empty();
+        Ok(())
+    }
+
     /// Whether the annotation is there and switches something on: crun takes all but `0` for that.
     pub fn set(&self, annotation: &str) -> bool {
         self.annotations

@@ -8,6 +8,7 @@ use crate::json::{object, words};
 mod config;
 mod features;
 mod hooks;
+mod landlock;
 mod linux;
 mod mounts;
 mod process;
@@ -19,6 +20,7 @@ pub use crate::json::parse;
 pub use config::*;
 pub use features::*;
 pub use hooks::*;
+pub use landlock::*;
 pub use linux::*;
 pub use mounts::*;
 pub use process::*;
@@ -32,6 +34,8 @@ pub mod annotation {
     pub const HOOK_OUTPUT: [&str; 2] = ["run.oci.hooks.stdout", "run.oci.hooks.stderr"];
     /// crun's: the supplementary groups are those of the runtime's caller, unless it is `0`.
     pub const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
+    /// What `process.landlock` is, as JSON, for engines that do not let that through.
+    pub const LANDLOCK: &str = "org.coracle.landlock";
     /// crun's: a filter's BPF program in base64, in the place of `linux.seccomp`.
     pub const SECCOMP_BPF: &str = "run.oci.seccomp_bpf_data";
     /// crun's: the same as `linux.seccomp.listenerPath`.

@@ -1,5 +1,6 @@
 //! config.md, "Process".
 
+use super::Rulesets;
 use crate::json::{object, words};
 
 object! {
@@ -24,6 +25,8 @@ object! {
         pub rlimits: Vec<Rlimit> = "rlimits",
         /// Whether the process and its children can never gain privileges by exec.
         pub no_new_privileges: bool = "noNewPrivileges",
+        /// Landlock rulesets that confine it; with one, it can never gain privileges either.
+        pub landlock: Rulesets = "landlock",
         /// The AppArmor profile that confines it.
         pub apparmor_profile: Option<String> = "apparmorProfile",
         /// The value for `/proc/self/oom_score_adj`; left alone when absent.

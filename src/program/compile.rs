@@ -2,7 +2,7 @@
 
 use super::options::flag;
 use super::wire::{Op, Text, stage};
-use super::{Facts, Handle, Program, mounts, process, slices};
+use super::{Facts, Handle, Program, landlock, mounts, process, slices};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::oci::{
@@ -185,6 +185,7 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     let new_user_namespace = new(linux.namespace(NamespaceType::User));
     let identity = process::identity(process, facts, new_user_namespace, &mut program);
     process::find(process, &mut program)?;
+    landlock::rulesets(&process.landlock.0, facts.landlock_abi, &mut program)?;
     if facts.await_start {
         let listener = program.slot(Handle::StartListener);
         program.push(Op::Report {
@@ -193,7 +194,7 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         program.push(Op::AwaitStart { listener });
     }
     let filter = super::seccomp::of(config)?;
-    process::confine(process, filter.as_ref(), &identity, &mut program);
+    process::confine(process, filter.as_ref(), &identity, facts, &mut program)?;
     // They run in the container, and are confined as it is.
     push_hooks(
         "startContainer",

@@ -1,7 +1,7 @@
 //! A further process in a running container: the same operations, another beginning.
 
 use super::wire::{Bytes, Op};
-use super::{Facts, Handle, Program, compile, mounts, process};
+use super::{Facts, Handle, Program, compile, landlock, mounts, process};
 use crate::error::{Context, Result};
 use crate::oci::{Config, Process};
 
@@ -46,8 +46,9 @@ pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) 
     process::surroundings(process, &config.linux, &mut program)?;
     let identity = process::identity(process, facts, user, &mut program);
     process::find(process, &mut program)?;
+    landlock::rulesets(&process.landlock.0, facts.landlock_abi, &mut program)?;
     let filter = super::seccomp::of(config)?;
-    process::confine(process, filter.as_ref(), &identity, &mut program);
+    process::confine(process, filter.as_ref(), &identity, facts, &mut program)?;
     process::execute(process, &mut program);
     Ok(program)
 }

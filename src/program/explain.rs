@@ -138,6 +138,12 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
         Op::HideHost { path } => format!("--no-pivot: taking away {:?}: {cause}", printable(path)),
         Op::ReopenNull { .. } => format!("error reopening /dev/null inside container: {cause}"),
         Op::Unmount { target } => format!("unmounting {:?}: {cause}", printable(target)),
+        Op::LandlockPath { path, .. } => {
+            format!("landlock.rules.pathBeneath: {:?}: {cause}", printable(path))
+        }
+        Op::LandlockRuleset { .. } | Op::LandlockPort { .. } | Op::LandlockRestrict { .. } => {
+            format!("landlock: {cause}")
+        }
         Op::Mask { .. } => format!("linux.maskedPaths: {cause}"),
         Op::ReadonlyPaths { .. } => format!("linux.readonlyPaths: {cause}"),
         Op::Seccomp { .. } | Op::SeccompListener { .. } => {

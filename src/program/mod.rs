@@ -5,6 +5,7 @@ mod capabilities;
 mod compile;
 mod exec;
 mod explain;
+mod landlock;
 mod mounts;
 mod options;
 mod process;
@@ -57,6 +58,8 @@ pub struct Facts {
     pub unprivileged: bool,
     /// The container runs already: sources are those of the runtime's mount namespace.
     pub running: bool,
+    /// The version of the kernel's Landlock; 0 for none.
+    pub landlock_abi: u32,
     /// Stop before the user's program until `start` comes.
     pub await_start: bool,
     /// Columns and rows of the terminal that the container's is copied to; 0 for none.

@@ -340,20 +340,22 @@ pub fn candidates(name: &str, env: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// What confines the process: the filter, the final capabilities. Nothing but `capset` and `execve` is left to
+/// What confines the process: Landlock, the filter, the final capabilities. Nothing but `capset` and `execve` is left to
 /// do once the filter is there.
 pub fn confine(
     process: &Process,
     filter: Option<&Filter>,
     identity: &Identity,
+    facts: &Facts,
     program: &mut Program,
-) {
+) -> Result<()> {
     let Identity {
         effective,
         permitted,
         inheritable,
     } = *identity;
     let admin = 1 << capabilities::SYS_ADMIN;
+    super::landlock::restrict(&process.landlock.0, facts.landlock_abi, program)?;
     program.push(Op::Seal {});
     if let Some(filter) = filter {
         if !process.no_new_privileges && effective & admin == 0 {
@@ -380,6 +382,7 @@ pub fn confine(
             inheritable,
         });
     }
+    Ok(())
 }
 
 /// The program.

@@ -1,6 +1,7 @@
 //! A program in words: what `coracle plan` prints, one operation a line.
 
 use super::capabilities;
+use super::landlock;
 use super::options::flag;
 use super::process::{printable, rlimit_name};
 use super::wire::{List, Op, Slot, Text, create, stage};
@@ -371,6 +372,39 @@ impl fmt::Display for Op<'_> {
                 write!(f, "find program among {}", Words(candidates))
             }
             Op::Seal {} => f.write_str("close all other descriptors on exec; restore SIGPIPE"),
+            Op::LandlockRuleset {
+                fs, net, scoped, ..
+            } => {
+                f.write_str("landlock: make a ruleset that handles")?;
+                for (kind, bits) in [fs, net, scoped].into_iter().enumerate() {
+                    if bits != 0 {
+                        write!(f, " {}", landlock::names(kind, bits))?;
+                    }
+                }
+                Ok(())
+            }
+            Op::LandlockPath { path, access, .. } => {
+                write!(
+                    f,
+                    "landlock: allow {} below {}",
+                    landlock::names(0, access),
+                    Word(path)
+                )
+            }
+            Op::LandlockPort { port, access, .. } => {
+                write!(
+                    f,
+                    "landlock: allow {} on port {port}",
+                    landlock::names(1, access)
+                )
+            }
+            Op::LandlockRestrict { flags, .. } => {
+                f.write_str("landlock: restrict the process")?;
+                match flags {
+                    0 => Ok(()),
+                    flags => write!(f, " with {}", landlock::names(3, flags.into())),
+                }
+            }
             Op::HookOutput { number, .. } => {
                 let name = if number == 2 { "error" } else { "output" };
                 write!(f, "add hooks' standard {name} to")

@@ -22,6 +22,7 @@ mod features;
 mod golden;
 mod hooks;
 mod kernel;
+mod landlock;
 mod lifecycle;
 mod mounts;
 mod namespaces;

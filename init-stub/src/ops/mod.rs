@@ -7,6 +7,7 @@ mod exec;
 mod filters;
 mod hooks;
 mod identity;
+mod landlock;
 mod legacy;
 mod masks;
 mod mounts;
@@ -204,6 +205,25 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Seccomp { flags, filter } => filters::seccomp(flags, filter),
         Op::SeccompListener { flags, filter } => filters::listener(machine, flags, filter),
         Op::Seal {} => filters::seal(machine),
+        Op::LandlockRuleset {
+            index,
+            fs,
+            net,
+            scoped,
+        } => landlock::create(machine, index, [fs, net, scoped]),
+        Op::LandlockPath {
+            index,
+            path,
+            access,
+            file_access,
+            optional,
+        } => landlock::path(machine, index, path, [access, file_access], optional != 0),
+        Op::LandlockPort {
+            index,
+            port,
+            access,
+        } => landlock::port(machine, index, access, port),
+        Op::LandlockRestrict { index, flags } => landlock::restrict(machine, index, flags),
         Op::HookOutput { number, file } => hooks::output(machine, number, file),
     }
 }

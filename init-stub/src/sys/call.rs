@@ -783,6 +783,39 @@ pub fn seccomp(flags: u32, filter: &[u8]) -> Result<usize> {
     syscall!(nr::SECCOMP, SET_MODE_FILTER, flags, &raw const program)
 }
 
+/// `struct landlock_path_beneath_attr`.
+#[repr(C, packed)]
+pub struct PathBeneath {
+    pub access: u64,
+    pub parent: i32,
+}
+
+/// landlock_create_ruleset(2), with the handled rights of files and ports, and the scopes.
+pub fn landlock_create_ruleset(handled: &[u64; 3]) -> Result<Fd> {
+    descriptor(syscall!(
+        nr::LANDLOCK_CREATE_RULESET,
+        handled.as_ptr(),
+        size_of_val(handled),
+        0
+    ))
+}
+
+/// landlock_add_rule(2), with the attributes that the rule's kind wants.
+pub fn landlock_add_rule<T>(ruleset: i32, kind: u32, attributes: &T) -> Result<()> {
+    done(syscall!(
+        nr::LANDLOCK_ADD_RULE,
+        ruleset,
+        kind,
+        &raw const *attributes,
+        0
+    ))
+}
+
+/// landlock_restrict_self(2).
+pub fn landlock_restrict_self(ruleset: i32, flags: u32) -> Result<()> {
+    done(syscall!(nr::LANDLOCK_RESTRICT_SELF, ruleset, flags))
+}
+
 /// keyctl(KEYCTL_JOIN_SESSION_KEYRING): the keyring's serial number.
 pub fn join_keyring(name: &CStr) -> Result<usize> {
     syscall!(nr::KEYCTL, 1, name.as_ptr())

@@ -22,6 +22,9 @@ mod numbers {
     pub const IOPRIO_SET: usize = 251;
     pub const KEYCTL: usize = 250;
     pub const KILL: usize = 62;
+    pub const LANDLOCK_ADD_RULE: usize = 445;
+    pub const LANDLOCK_CREATE_RULESET: usize = 444;
+    pub const LANDLOCK_RESTRICT_SELF: usize = 446;
     pub const LSEEK: usize = 8;
     pub const MEMFD_CREATE: usize = 319;
     pub const MKDIRAT: usize = 258;
@@ -84,6 +87,9 @@ mod numbers {
     pub const IOPRIO_SET: usize = 30;
     pub const KEYCTL: usize = 219;
     pub const KILL: usize = 129;
+    pub const LANDLOCK_ADD_RULE: usize = 445;
+    pub const LANDLOCK_CREATE_RULESET: usize = 444;
+    pub const LANDLOCK_RESTRICT_SELF: usize = 446;
     pub const LSEEK: usize = 62;
     pub const MEMFD_CREATE: usize = 279;
     pub const MKDIRAT: usize = 34;
@@ -146,6 +152,9 @@ mod numbers {
     pub const IOPRIO_SET: usize = 314;
     pub const KEYCTL: usize = 311;
     pub const KILL: usize = 37;
+    pub const LANDLOCK_ADD_RULE: usize = 445;
+    pub const LANDLOCK_CREATE_RULESET: usize = 444;
+    pub const LANDLOCK_RESTRICT_SELF: usize = 446;
     pub const LSEEK: usize = 19;
     pub const MEMFD_CREATE: usize = 385;
     pub const MKDIRAT: usize = 323;
