@@ -244,12 +244,19 @@ fn not_found(program: &Program, candidate: &str, errno: i32) -> Error {
             libc::ENOENT | libc::ENOTDIR => {
                 format!("exec: {name:?}: stat {name}: {}", errno_text(errno))
             }
+            // execve(2) itself says EACCES, and so do the engines' tables.
+            libc::EISDIR => format!("exec: {name:?}: is a directory: permission denied"),
             _ => format!("exec: {name:?}: {}", errno_text(errno)),
         }
-    } else if errno == libc::ENOENT {
-        format!("exec: {name:?}: executable file not found in $PATH")
     } else {
-        format!("exec: {name:?}: {}", errno_text(errno))
+        match errno {
+            libc::ENOENT => format!("exec: {name:?}: executable file not found in $PATH"),
+            libc::EACCES => format!("exec: {name:?}: {}", errno_text(errno)),
+            _ => format!(
+                "exec: {name:?}: executable file not found in $PATH: {}",
+                errno_text(errno)
+            ),
+        }
     })
 }
 
