@@ -1,0 +1,1 @@
+"""The matrix of engines and scenarios: `scripts/engines --help`."""

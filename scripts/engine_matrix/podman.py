@@ -1,0 +1,473 @@
+"""Podman, as root and as a user; no daemon is needed."""
+
+import json
+import os
+
+from . import readme, system
+from .docker import with_image
+from .engine import Engine
+from .images import BOX
+from .scenario import scenario
+from .system import Skip, V2, alive, eventually, has, limit, matches, namespace, read, same, status_of, true
+
+# What this machine needs, in addition to the set-up in README.
+MACHINE = """[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+infra_image = "localhost/pause:latest"
+"""
+USER, UID = "sailor", 4242
+
+
+class Podman(Engine):
+    COMMAND = ["podman"]
+
+    def start(self):
+        # For the user's sake the machine's part is the system's, and README's is root's and the user's alike.
+        os.makedirs("/etc/containers/containers.conf.d", exist_ok=True)
+        with open("/etc/containers/containers.conf.d/machine.conf", "w") as file:
+            file.write(MACHINE)
+        with open("/etc/containers/containers.conf", "w") as file:
+            file.write(readme.block("Podman", "toml", self.runtime))
+        self("load", "--input", self.archive)
+        self.user = AsUser(self)
+
+    def tidy(self):
+        self("pod", "rm", "--all", "--force", "--time", "0", status=None)
+        self("rm", "--all", "--force", "--time", "0")
+        if self.user.ready:
+            self.user("pod", "rm", "--all", "--force", "--time", "0", status=None)
+            self.user("rm", "--all", "--force", "--time", "0")
+
+    def stop(self):
+        self.tidy()
+
+    # In the flags of the three below, "--" stands for the image, after which the command begins.
+
+    def run(self, *args, **more):
+        return self("run", "--rm", *with_image(args), **more)
+
+    def sh(self, script, *flags, **more):
+        return self.run(*flags, "--", "sh", "-c", script, **more)
+
+    def up(self, *args):
+        if "--" not in args:
+            args = [*args, "--", "sleep", "1000"]
+        return str(self("run", "--detach", *with_image(args)))
+
+    def inspect(self, container, template):
+        return str(self("inspect", "--format", "{{" + template + "}}", container))
+
+    def pid(self, container):
+        return int(self.inspect(container, ".State.Pid"))
+
+
+class AsUser(Podman):
+    """The same as an ordinary user, who is made here."""
+
+    USER = USER
+
+    def __init__(self, root):
+        super().__init__(root.path, root.runtime, root.binary, root.archive)
+        self.ready = False
+
+    def __call__(self, *args, **more):
+        if not self.ready:
+            self.prepare()
+        return super().__call__(*args, env=self.env, cwd=self.home, **more)
+
+    def prepare(self):
+        self.home = os.path.join(self.path, "home")
+        runtime_directory = f"/run/user/{UID}"
+        for file, line in (("passwd", f"{USER}:x:{UID}:{UID}::{self.home}:/bin/sh"), ("group", f"{USER}:x:{UID}:"),
+                           ("subuid", f"{USER}:500000:65536"), ("subgid", f"{USER}:500000:65536")):
+            with open(f"/etc/{file}", "a") as table:
+                table.write(line + "\n")
+        for directory in (self.home, runtime_directory):
+            os.makedirs(directory)
+            os.chown(directory, UID, UID)
+            os.chmod(directory, 0o700)
+        self.env = {"HOME": self.home, "XDG_RUNTIME_DIR": runtime_directory, "USER": USER}
+        self.ready = True
+        self("load", "--input", self.archive)
+
+
+@scenario
+def runtime(p):
+    """info: the runtime is this one"""
+    same(p("info", "--format", "{{.Host.OCIRuntime.Path}}"), p.binary)
+    true(p("info", "--format", "{{.Host.OCIRuntime.Version}}"), "no version is shown")
+    c = p.up()
+    same(p.inspect(c, ".OCIRuntime"), p.runtime)
+
+
+@scenario
+def runtime_flag(p):
+    """--runtime PATH"""
+    same(p("--runtime", p.binary, "run", "--rm", BOX, "echo", "ok"), "ok")
+
+
+@scenario
+def run(p):
+    """run: output, errors, input and exit status"""
+    result = p.sh("echo out; echo err >&2; exit 7", status=7)
+    same(result, "out")
+    same(result.err, "err")
+    same(p.run("-i", "--", "cat", stdin="in\n"), "in")
+
+
+@scenario
+def run_terminal(p):
+    """run -it: a terminal with its size"""
+    shell = p.terminal("run", "--rm", "-it", BOX, "sh", rows=29, columns=91)
+    shell.expect("# ")
+    shell.type("tty; sleep 1; stty size; exit 3\n")
+    shell.expect("/dev/pts/0")
+    shell.expect("29 91")
+    shell.end(status=3)
+
+
+@scenario
+def exit_statuses(p):
+    """125, 126, 127"""
+    p.refuses(127, "no such file or directory", "run", "--rm", BOX, "/no/such")
+    p.refuses(127, "executable file", "run", "--rm", BOX, "no-such")
+    p.refuses(126, "ermission denied", "run", "--rm", BOX, "/etc/not-a-program")
+
+
+@scenario
+def life(p):
+    """run -d, ps, logs, stop, start, restart, kill, wait, rm"""
+    c = p.up("--", "sh", "-c", "trap 'exit 4' TERM; echo on; while :; do sleep 0.1; done")
+    eventually(lambda: p("logs", c) == "on", "no log")
+    has(p("ps"), "Up")
+    p("stop", c)
+    same(p.inspect(c, ".State.ExitCode"), 4)
+    p("start", c)
+    p("restart", "--time", "0", c)
+    pid = p.pid(c)
+    p("kill", c)
+    same(p("wait", c), 137)
+    true(not alive(pid), "the process is still there")
+    p("rm", c)
+
+
+@scenario
+def exec_(p):
+    """exec: status, user, directory, environment, terminal; of what is not there"""
+    c = p.up()
+    same(p("exec", "-u", "app", "-w", "/tmp", "-e", "A=b", c, "sh", "-c", "id -u; pwd; echo $A; exit 3", status=3),
+         "1000\n/tmp\nb")
+    has(p.terminal("exec", "-it", c, "tty").end(), "/dev/pts/")
+    p.refuses(127, "executable file", "exec", c, "no-such")
+    p("exec", "-d", c, "sh", "-c", "echo > /tmp/made")
+    eventually(lambda: p("exec", c, "test", "-f", "/tmp/made", status=None).status == 0, "it did not run")
+    p("exec", "--privileged", c, "true")
+
+
+@scenario
+def pause(p):
+    """pause, unpause"""
+    c = p.up()
+    p("pause", c)
+    same(p.inspect(c, ".State.Status"), "paused")
+    p("unpause", c)
+    same(p.inspect(c, ".State.Status"), "running")
+
+
+@scenario
+def stats_top(p):
+    """stats, top"""
+    c = p.up("-m", "64m")
+    matches(p("stats", "--no-stream", "--format", "{{.MemLimit}}", c), "67.11MB|64MiB|67108864")
+    has(p("top", c), "sleep 1000")
+
+
+@scenario
+def limits(p):
+    """-m, --cpus, --pids-limit, --cpuset-cpus"""
+    pid = p.pid(p.up("-m", "64m", "--cpus", "0.5", "--pids-limit", "9", "--cpuset-cpus", "0"))
+    same(limit(pid, "memory/memory.limit_in_bytes", "memory.max"), 64 << 20)
+    same(limit(pid, "cpu/cpu.cfs_quota_us", "cpu.max").split()[0], 50000)
+    same(limit(pid, "pids/pids.max", "pids.max"), 9)
+    same(limit(pid, "cpuset/cpuset.cpus", "cpuset.cpus"), 0)
+
+
+@scenario
+def update(p):
+    """update"""
+    c = p.up("-m", "64m")
+    p("update", "--cpus", "0.5", "--memory", "96m", c)
+    same(limit(p.pid(c), "cpu/cpu.cfs_quota_us", "cpu.max").split()[0], 50000)
+    same(limit(p.pid(c), "memory/memory.limit_in_bytes", "memory.max"), 96 << 20)
+
+
+@scenario
+def out_of_memory(p):
+    """OOMKilled, 137"""
+    c = p.up("-m", "16m", "--memory-swap", "16m", "--", "tail", "/dev/zero")
+    same(p("wait", c), 137)
+    same(p.inspect(c, ".State.OOMKilled"), "true")
+
+
+@scenario
+def health(p):
+    """healthcheck run"""
+    c = p.up("--health-cmd", "test -f /tmp/well", "--health-interval", "disable")
+    p("healthcheck", "run", c, status=1)
+    p("exec", c, "touch", "/tmp/well")
+    p("healthcheck", "run", c)
+
+
+@scenario
+def rights(p):
+    """--cap-add, --cap-drop, --privileged, seccomp, no-new-privileges"""
+    has(p.run("--cap-drop", "all", "--", "cat", "/proc/self/status"), "CapEff:\t0000000000000000", "Seccomp:\t2")
+    has(p.run("--security-opt", "no-new-privileges", "--security-opt", "seccomp=unconfined", "--",
+              "cat", "/proc/self/status"), "NoNewPrivs:\t1", "Seccomp:\t0")
+
+
+@scenario
+def privileged(p):
+    """--privileged, --cap-add all: all that the host has"""
+    for flags in (["--privileged"], ["--cap-add", "all"]):
+        same(p.run(*flags, "--", "grep", "CapEff", "/proc/self/status").split()[1], status_of("self", "CapBnd"))
+
+
+@scenario
+def volumes(p):
+    """-v, --tmpfs, --read-only, --mount, overlay volumes"""
+    directory = p.directory("podman-volume")
+    p.file("podman-volume/x", "outside\n")
+    same(p.sh("cat /v/x; touch /t/x && touch /v/y || exit 3", "-v", f"{directory}:/v:ro", "--tmpfs", "/t", "--read-only",
+              status=3), "outside")
+    same(p.sh("echo changed > /v/x; cat /v/x", "-v", f"{directory}:/v:O"), "changed")
+    same(read(directory, "x"), "outside")
+    same(p.run("-v", "named:/home/app", "--", "stat", "-c", "%U", "/home/app"), "app")
+    p("volume", "rm", "named")
+
+
+@scenario
+def namespaces(p):
+    """--pid, --ipc, --net, --uts, --cgroupns host; container:"""
+    pid = p.pid(p.up("--pid", "host", "--ipc", "host", "--net", "host", "--uts", "host", "--cgroupns", "host"))
+    for kind in ("pid", "ipc", "net", "uts", "cgroup"):
+        same(namespace(pid, kind), namespace("self", kind), f"the {kind} namespace")
+    first = p.up("--hostname", "one")
+    same(p.run("--net", f"container:{first}", "--uts", f"container:{first}", "--", "hostname"), "one")
+
+
+@scenario
+def user_namespaces(p):
+    """--uidmap, --userns=auto"""
+    c = p.up("--uidmap", "0:600000:65536")
+    same(status_of(p.pid(c), "Uid").split()[0], 600000)
+    same(p("exec", c, "id", "-u"), "0")
+
+
+@scenario
+def init_and_more(p):
+    """--init, --ulimit, --sysctl, --hostname, --shm-size, --device, --group-add"""
+    shown = p.sh("cat /proc/1/cmdline | tr '\\0' ' '; grep -E 'open files' /proc/self/limits; hostname; "
+                 "cat /proc/sys/kernel/msgmax; id -G; ls /dev/fuse", "--init", "--ulimit", "nofile=100:200", "--ulimit", "nproc=900:900", "--hostname",
+                 "inner", "--sysctl", "kernel.msgmax=4096", "--group-add", "77", "--device", "/dev/fuse")
+    has(shown, "catatonit", "inner", "4096", "77", "/dev/fuse")
+    matches(shown, r"Max open files +100 +200")
+
+
+@scenario
+def pods(p):
+    """pod create, run --pod, pod stop, pod rm"""
+    p("pod", "create", "--name", "pod", "--share", "pid,net,ipc,uts")
+    first = p.up("--pod", "pod")
+    second = p.up("--pod", "pod")
+    for kind in ("net", "ipc", "uts", "pid"):
+        same(namespace(p.pid(first), kind), namespace(p.pid(second), kind), f"the {kind} namespace")
+    has(p("pod", "ps"), "Running")
+    p("pod", "pause", "pod")
+    p("pod", "unpause", "pod")
+    p("pod", "stop", "--time", "0", "pod")
+    p("pod", "rm", "pod")
+
+
+KUBE = f"""apiVersion: v1
+kind: Pod
+metadata: {{name: kube}}
+spec:
+  containers:
+  - name: main
+    image: {BOX}
+    imagePullPolicy: Never
+    command: [sh, -c, "echo from kube; sleep 1000"]
+    resources: {{limits: {{memory: 64Mi}}}}
+    securityContext: {{runAsUser: 1000, capabilities: {{drop: [ALL]}}, readOnlyRootFilesystem: true}}
+"""
+
+
+@scenario
+def kube_play(p):
+    """kube play: a pod from Kubernetes' own description"""
+    file = p.file("pod.yaml", KUBE)
+    p("kube", "play", file)
+    eventually(lambda: p("logs", "kube-main") == "from kube", "no log")
+    same(limit(p.pid("kube-main"), "memory/memory.limit_in_bytes", "memory.max"), 64 << 20)
+    same(p("exec", "kube-main", "id", "-u"), "1000")
+    p("kube", "down", file)
+
+
+@scenario
+def build(p):
+    """build: RUN through the runtime"""
+    directory = os.path.dirname(p.file("podman-build/Containerfile",
+                                       f"FROM {BOX}\nRUN echo built > /built\nUSER app\nRUN id -u > /tmp/uid\n"
+                                       "CMD cat /built /tmp/uid\n"))
+    p("build", "--no-cache", "--network", "none", "--tag", "localhost/built", directory)
+    same(p("run", "--rm", "localhost/built"), "built\n1000")
+    p("rmi", "localhost/built")
+    directory = os.path.dirname(p.file("podman-fail/Containerfile", f"FROM {BOX}\nRUN exit 42\n"))
+    has(p("build", "--network", "none", directory, status=None).err, "42")
+
+
+@scenario
+def copy_commit(p):
+    """cp, diff, commit"""
+    path = p.file("podman-copied", "text\n")
+    c = p.up()
+    p("cp", path, f"{c}:/tmp/in")
+    same(p("exec", c, "cat", "/tmp/in"), "text")
+    has(p("diff", c), "A /tmp/in")
+    p("commit", c, "localhost/committed")
+    same(p("run", "--rm", "localhost/committed", "cat", "/tmp/in"), "text")
+    p("rmi", "localhost/committed")
+
+
+@scenario
+def restart_policy(p):
+    """--restart on-failure:2"""
+    c = p.up("--restart", "on-failure:2", "--", "sh", "-c", "echo try; exit 3")
+    eventually(lambda: p("logs", c).split() == ["try"] * 3, "it was not tried three times")
+
+
+@scenario
+def checkpoint(p):
+    """container checkpoint, restore"""
+    if system.run(["criu", "check"], status=None).status != 0:
+        raise Skip("criu check says that it cannot work here")
+    c = p.up("--", "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done")
+    p("container", "checkpoint", c)
+    same(p.inspect(c, ".State.Running"), "false")
+    p("container", "restore", c)
+    same(p.inspect(c, ".State.Running"), "true")
+
+
+@scenario
+def checkpoint_probe(p):
+    """`checkpoint --help` ends with status 0: Podman asks so whether the runtime can"""
+    system.run([p.binary, "checkpoint", "--help"])
+
+
+@scenario
+def systemd_mode(p):
+    """--systemd=always: the mounts that systemd wants"""
+    shown = p.run("--systemd", "always", "--", "cat", "/proc/mounts")
+    has(shown, "tmpfs /run ", "/sys/fs/cgroup")
+
+
+@scenario
+def nothing_left(p):
+    """rm: no state and no cgroup is left"""
+    c = p.up()
+    path = system.cgroup_of(p.pid(c), "memory")
+    p("rm", "--force", "--time", "0", c)
+    true(not os.path.exists("/sys/fs/cgroup/" + path), f"{path} is still there")
+    roots = [os.path.join(path, name) for path, names, _ in os.walk("/run") for name in names if name == c]
+    same(roots, [])
+
+
+@scenario
+def user_run(p):
+    """rootless: run, output, exit status, who one is inside and outside"""
+    u = p.user
+    same(u.sh("id -u; echo out; exit 7", status=7), "0\nout")
+    c = u.up("--net", "none")
+    same(status_of(u.pid(c), "Uid").split()[0], UID)
+    same(u.inspect(c, ".OCIRuntime"), u.runtime)
+    same(u.run("-u", "app", "--", "id", "-u"), "1000")
+
+
+@scenario
+def user_life(p):
+    """rootless: exec, logs, stop, rm"""
+    u = p.user
+    c = u.up("--", "sh", "-c", "echo on; sleep 1000")
+    eventually(lambda: u("logs", c) == "on", "no log")
+    same(u("exec", "-u", "app", c, "id", "-u"), "1000")
+    has(u.terminal("exec", "-it", c, "tty", env=u.env).end(), "/dev/pts/")
+    pid = u.pid(c)
+    u("stop", "--time", "0", c)
+    true(not alive(pid), "the process is still there")
+    u("rm", c)
+
+
+@scenario
+def user_keep_id(p):
+    """rootless: --userns keep-id"""
+    same(p.user.run("--userns", "keep-id", "--", "id", "-u"), UID)
+
+
+@scenario
+def user_network(p):
+    """rootless: a network of its own by slirp4netns, and none"""
+    has(p.user.run("--net", "slirp4netns", "--", "ip", "addr"), "tap0")
+    same(p.user.run("--net", "none", "--", "ls", "/sys/class/net"), "lo")
+
+
+@scenario
+def user_pod(p):
+    """rootless: a pod"""
+    u = p.user
+    u("pod", "create", "--name", "pod")
+    first = u.up("--pod", "pod")
+    has(u("pod", "ps"), "Running")
+    same(u("exec", first, "echo", "ok"), "ok")
+    u("pod", "rm", "--force", "--time", "0", "pod")
+
+
+@scenario
+def user_volumes(p):
+    """rootless: volumes and --privileged"""
+    u = p.user
+    directory = os.path.join(u.home, "volume")
+    os.makedirs(directory, exist_ok=True)
+    os.chown(directory, UID, UID)
+    u.sh("echo in > /v/x; chown app /v/x", "-v", f"{directory}:/v")
+    same(read(directory, "x"), "in")
+    same(os.stat(directory + "/x").st_uid, 500000 + 999)
+    same(u.run("--privileged", "--", "echo", "ok"), "ok")
+
+
+@scenario
+def user_build(p):
+    """rootless: build"""
+    u = p.user
+    directory = os.path.join(u.home, "build")
+    os.makedirs(directory, exist_ok=True)
+    with open(directory + "/Containerfile", "w") as file:
+        file.write(f"FROM {BOX}\nRUN id -u > /uid\nCMD cat /uid\n")
+    u("build", "--network", "none", "--tag", "localhost/mine", directory)
+    same(u("run", "--rm", "localhost/mine"), "0")
+    u("rmi", "localhost/mine")
+
+
+@scenario
+def user_kube(p):
+    """rootless: kube play"""
+    u = p.user
+    file = os.path.join(u.home, "pod.yaml")
+    with open(file, "w") as text:
+        text.write(KUBE.replace("    resources: {limits: {memory: 64Mi}}\n", ""))
+    u("kube", "play", file)
+    eventually(lambda: u("logs", "kube-main") == "from kube", "no log")
+    u("kube", "down", file)
