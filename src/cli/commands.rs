@@ -2,7 +2,7 @@
 
 use super::parse::Matches;
 use super::{Global, completion, events, features, kill, list, man, print, ps, spec, update};
-use crate::container::{self, Options, Terminal};
+use crate::container::{self, Options, Readiness, Terminal};
 use crate::error::{Context, Error, Result};
 use crate::log;
 use crate::oci::{self, Status};
@@ -51,6 +51,7 @@ fn options(global: &Global, matches: &Matches) -> Result<Options> {
         no_pivot: matches.flag("no-pivot"),
         no_new_keyring: matches.flag("no-new-keyring"),
         preserve_fds: matches.number("preserve-fds")?,
+        listen_fds: super::descriptors::listening(),
         await_start: false,
         detach: matches.flag("detach"),
         rootless: global.rootless,
@@ -76,9 +77,13 @@ fn run_container(global: &Global, matches: &Matches) -> Result<u8> {
     }
     let created = container::create(&global.store, &options, signals.as_fd())?;
     if options.detach {
+        if let Some(readiness) = created.readiness {
+            let child = &created.child;
+            readiness.wait(child.pid, child.pidfd.as_fd(), Some(signals.as_fd()))?;
+        }
         return Ok(0);
     }
-    let status = foreground(&created.child, signals, created.console)?;
+    let status = foreground(&created.child, signals, created.console, created.readiness)?;
     if !matches.flag("keep") {
         container::remove(&global.store, &created.record)?;
     }
@@ -122,9 +127,10 @@ fn foreground(
     child: &crate::sys::spawn::Child,
     signals: OwnedFd,
     console: Option<OwnedFd>,
+    readiness: Option<Readiness>,
 ) -> Result<u8> {
     let terminal = console.map(Terminal::new).transpose()?;
-    container::wait(child, signals.as_fd(), terminal)
+    container::wait(child, signals.as_fd(), terminal, readiness)
 }
 
 /// `exec`, whose own failures have a status that few programs return.
@@ -172,7 +178,7 @@ fn exec_process(global: &Global, matches: &Matches) -> Result<u8> {
     if exec.detach {
         return Ok(0);
     }
-    foreground(&child, signals, console)
+    foreground(&child, signals, console, None)
 }
 
 fn delete(global: &Global, matches: &Matches) -> Result<u8> {

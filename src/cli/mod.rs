@@ -2,6 +2,7 @@
 
 mod commands;
 mod completion;
+mod descriptors;
 mod events;
 mod features;
 pub mod flags;
@@ -64,9 +65,11 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
             None => print(&help::program()),
             Some(_) if global.flag("help") => print(&help::program()),
             Some(command) => {
+                let kept = descriptors::keep(command.name, &matches);
                 let result = self::global(&global).and_then(|global| {
                     log::debug(command.name);
                     checked(command, &matches)?;
+                    kept?;
                     commands::run(command.name, &global, &matches)
                 });
                 return match result {

@@ -2,14 +2,15 @@
 
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
+use super::readiness::{self, Readiness};
 use super::store::{self, Record, Store};
-use super::{hooks, host, identity, notify, trees};
+use super::{hooks, host, identity, notify, stdio, trees};
 use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::error::{Context, Error, Result};
 use crate::oci::{self, Config, NamespaceType, Status, annotation};
 use crate::program::wire::{Message, Op, stage};
 use crate::program::{self, Facts, Handle, Program, is_new};
-use crate::sys::{close_all, file, process, socket, spawn};
+use crate::sys::{close_all, file, process, socket, spawn, standard};
 use crate::{check, log};
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -38,6 +39,8 @@ pub struct Options {
     pub no_new_keyring: bool,
     /// `--preserve-fds`.
     pub preserve_fds: u32,
+    /// How many sockets the service manager has handed to us for the container: sd_listen_fds(3).
+    pub listen_fds: u32,
     /// The process waits for `start`.
     pub await_start: bool,
     /// The runtime does not stay with the process.
@@ -56,6 +59,8 @@ pub struct Created {
     pub child: spawn::Child,
     /// The terminal's master, when the foreground process is to copy it.
     pub console: Option<OwnedFd>,
+    /// Where the process says that it is ready, when a service manager wants to know.
+    pub readiness: Option<Readiness>,
 }
 
 /// Reads and checks a bundle's configuration: its text and its meaning.
@@ -107,7 +112,7 @@ fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: PathBuf) -> 
         await_start: options.await_start,
         no_pivot: options.no_pivot,
         no_new_keyring: options.no_new_keyring,
-        preserve_fds: options.preserve_fds,
+        preserve_fds: options.preserve_fds + options.listen_fds,
         ..Facts::default()
     }
 }
@@ -136,7 +141,9 @@ pub(super) fn window(terminal: bool, leaves: bool) -> (u32, u32) {
     if !terminal || leaves {
         return (0, 0);
     }
-    crate::sys::terminal::window_size(std::io::stdin().as_fd()).unwrap_or((0, 0))
+    let ours = crate::sys::terminal::ours();
+    let size = ours.and_then(|number| crate::sys::terminal::window_size(standard(number).as_fd()));
+    size.unwrap_or((0, 0))
 }
 
 /// The program of a bundle's configuration in words, without touching anything.
@@ -213,7 +220,7 @@ impl Drop for Undo {
 /// Makes a container. On an error nothing of it is left.
 pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Result<Created> {
     check::id(&options.id)?;
-    let (text, config) = load(options)?;
+    let (text, mut config) = load(options)?;
     let bundle = absolute(&options.bundle)?;
     let terminal = config
         .process
@@ -242,6 +249,14 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     file::create(&directory.join(store::CONFIG), 0o644)
         .and_then(|mut file| file.write_all(&text))
         .context("write config.json")?;
+    if readiness::manager().is_some() {
+        readiness::add_to(&mut config, &directory)?;
+    }
+    if let Some(process) = config.process.as_mut().filter(|_| options.listen_fds > 0) {
+        let count = options.listen_fds;
+        process.env.push(format!("LISTEN_FDS={count}"));
+        process.env.push("LISTEN_PID=1".into());
+    }
 
     let linux = &config.linux;
     let layout = Layout::detect()?;
@@ -281,6 +296,10 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         .iter()
         .for_each(|warning| log::warn(warning));
 
+    let readiness = match options.await_start {
+        true => None,
+        false => Readiness::bind(&directory)?,
+    };
     let started = start_stub(&program, &config, &directory, tasks, options, &mut cgroup)?;
     undo.cgroup = Some(cgroup.clone());
     let whole = record.cgroup == cgroup;
@@ -317,6 +336,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         record,
         child: started.child,
         console,
+        readiness,
     };
     if !options.await_start {
         poststart(store, &created)?;
@@ -424,6 +444,10 @@ fn start_stub(
         if is_new(linux.namespace(*kind)) {
             namespaces |= *flag as u64;
         }
+    }
+    if let Some(process) = &config.process {
+        let leaves = options.detach || options.await_start;
+        stdio::give_to(process, stdio::maps_of(config), leaves);
     }
     let joined = join_ours(config)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();

@@ -4,8 +4,8 @@ use super::create::{check_terminal, console_socket, next_message, window};
 use super::described::described;
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
-use super::notify;
 use super::store::{self, Record, Store};
+use super::{notify, stdio};
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Result};
 use crate::oci::{Process, Status};
@@ -158,6 +158,9 @@ fn start(
         ..Given::default()
     };
     let descriptors = handles::open(&program.handles, given)?;
+    let maps =
+        (namespaces & libc::CLONE_NEWUSER as u32 != 0).then(|| stdio::maps_of_process(record.pid));
+    stdio::give_to(process, maps.as_deref(), options.detach);
     initial_affinity(process)?;
     if before_clone != 0 {
         let joined = spawn::setns(target.as_fd(), libc::CLONE_NEWPID);

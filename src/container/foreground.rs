@@ -1,52 +1,108 @@
 //! Staying with a process in the foreground: signals are forwarded, the terminal is copied, its end is awaited.
 
+use super::readiness::Readiness;
 use crate::error::Result;
-use crate::sys::{process, spawn::Child, standard, terminal};
+use crate::sys::process::{self, READ, WRITE};
+use crate::sys::{spawn::Child, standard, terminal};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Bytes on their way from one side to the other: at most what a pipe that has any room takes without blocking.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Buffer {
+    const SIZE: usize = 4096;
+
+    fn is_empty(&self) -> bool {
+        self.sent == self.bytes.len()
+    }
+
+    /// Reads anew, once all is sent; false at the end, or when there is nothing for now.
+    fn fill(&mut self, from: &mut File) -> std::io::Result<bool> {
+        self.bytes.resize(Buffer::SIZE, 0);
+        self.sent = 0;
+        let result = from.read(&mut self.bytes);
+        self.bytes.truncate(*result.as_ref().unwrap_or(&0));
+        result.map(|length| length > 0)
+    }
+
+    /// Sends what the other side takes. What a side that is gone does not take is dropped: nobody is to wait for it.
+    fn send(&mut self, to: &mut File) {
+        match to.write(&self.bytes[self.sent..]) {
+            Ok(count) => self.sent += count,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => self.sent = self.bytes.len(),
+        }
+    }
+}
 
 /// The user's terminal in raw mode, restored when this is dropped; and the container's, whose bytes are copied.
 pub struct Terminal {
     master: File,
     settings: Option<terminal::Settings>,
+    /// There may be more to read from standard input.
+    input: bool,
+    /// Nobody in the container has the terminal open, but somebody may open it again.
+    closed: bool,
+    typed: Buffer,
+    written: Buffer,
 }
 
 impl Terminal {
     /// Takes over the user's terminal, if standard input is one.
     pub fn new(master: OwnedFd) -> Result<Terminal> {
-        let stdin = std::io::stdin();
-        let mut settings = None;
-        if terminal::is_terminal(stdin.as_fd()) {
-            terminal::copy_window_size(stdin.as_fd(), master.as_fd());
-            settings = Some(terminal::make_raw(stdin.as_fd())?);
-        }
-        Ok(Terminal {
+        terminal::set_nonblocking(master.as_fd())?;
+        let mut terminal = Terminal {
             master: master.into(),
-            settings,
-        })
+            settings: None,
+            input: true,
+            closed: false,
+            typed: Buffer::default(),
+            written: Buffer::default(),
+        };
+        terminal.resize();
+        let stdin = std::io::stdin();
+        if terminal::is_terminal(stdin.as_fd()) {
+            terminal.settings = Some(terminal::make_raw(stdin.as_fd())?);
+        }
+        Ok(terminal)
     }
 
     fn resize(&self) {
-        terminal::copy_window_size(std::io::stdin().as_fd(), self.master.as_fd());
-    }
-
-    /// Copies what the container has written; false when there will be no more.
-    fn copy_out(&mut self) -> bool {
-        let mut buffer = [0; 8192];
-        // A terminal whose other side is closed gives EIO.
-        match self.master.read(&mut buffer) {
-            Ok(0) | Err(_) => false,
-            Ok(length) => standard(1).write_all(&buffer[..length]).is_ok(),
+        if let Some(number) = terminal::ours() {
+            terminal::copy_window_size(standard(number).as_fd(), self.master.as_fd());
         }
     }
 
-    /// Copies what the user has typed; false at its end.
-    fn copy_in(&mut self) -> bool {
-        let mut buffer = [0; 4096];
-        match standard(0).read(&mut buffer) {
-            Ok(0) | Err(_) => false,
-            Ok(length) => self.master.write_all(&buffer[..length]).is_ok(),
+    /// Takes what the container has written.
+    fn read_master(&mut self) {
+        // A terminal whose other side is closed gives EIO.
+        match self.written.fill(&mut self.master) {
+            Ok(_) => self.closed = false,
+            Err(error) => self.closed = error.raw_os_error() == Some(libc::EIO),
+        }
+    }
+
+    /// What the process wrote just before it ended.
+    fn drain(&mut self) {
+        loop {
+            while !self.written.is_empty() {
+                let stdout = standard(1);
+                if process::poll_for(&[(Some(stdout.as_fd()), WRITE)], -1).is_err() {
+                    return;
+                }
+                self.written.send(&mut standard(1));
+            }
+            match self.written.fill(&mut self.master) {
+                Ok(true) => {}
+                _ => return,
+            }
         }
     }
 }
@@ -59,43 +115,69 @@ impl Drop for Terminal {
     }
 }
 
-/// Waits for the child, forwarding every signal that we get; returns its exit status.
-pub fn wait(child: &Child, signals: BorrowedFd<'_>, mut console: Option<Terminal>) -> Result<u8> {
-    let mut input = true;
+/// Waits for the child, forwarding every signal that we get and its word that it is ready; returns its exit status.
+pub fn wait(
+    child: &Child,
+    signals: BorrowedFd<'_>,
+    mut console: Option<Terminal>,
+    mut readiness: Option<Readiness>,
+) -> Result<u8> {
+    // How often to look for somebody who has opened the terminal again.
+    const AGAIN_MSEC: i32 = 100;
     loop {
-        let master = console.as_ref().map(|console| console.master.as_fd());
-        let stdin = std::io::stdin();
-        let typed = master.filter(|_| input).map(|_| stdin.as_fd());
-        let ready = process::poll(
-            &[Some(child.pidfd.as_fd()), Some(signals), master, typed],
-            -1,
-        )?;
-        if ready[0] {
-            drain(console);
-            return process::wait(child.pid);
+        let (stdin, stdout) = (standard(0), standard(1));
+        let mut wanted = [
+            (Some(child.pidfd.as_fd()), READ),
+            (Some(signals), READ),
+            (readiness.as_ref().map(Readiness::socket), READ),
+            (None, 0),
+            (None, 0),
+            (None, 0),
+        ];
+        let mut timeout = -1;
+        if let Some(terminal) = &console {
+            let reads = terminal.written.is_empty() && !terminal.closed;
+            let writes = !terminal.typed.is_empty();
+            let events = (i16::from(reads) * READ) | (i16::from(writes) * WRITE);
+            wanted[3] = ((events != 0).then(|| terminal.master.as_fd()), events);
+            wanted[4] = ((terminal.input && !writes).then(|| stdin.as_fd()), READ);
+            let output = (!terminal.written.is_empty()).then(|| stdout.as_fd());
+            wanted[5] = (output, WRITE);
+            timeout = if terminal.closed { AGAIN_MSEC } else { -1 };
         }
+        let ready = process::poll_for(&wanted, timeout)?;
         while let Some(signal) = process::next_signal(signals) {
             forward(signal, child, console.as_ref());
         }
+        if ready[2] != 0 && readiness.as_ref().is_some_and(|one| one.pass_on(None)) {
+            readiness = None;
+        }
         if let Some(terminal) = &mut console {
-            if ready[3] {
-                input = terminal.copy_in();
+            if ready[5] != 0 {
+                terminal.written.send(&mut standard(1));
             }
-            if ready[2] && !terminal.copy_out() {
-                console = None;
+            if terminal.written.is_empty() && (terminal.closed || ready[3] & !WRITE != 0) {
+                terminal.read_master();
+            }
+            if ready[3] & WRITE != 0 {
+                terminal.typed.send(&mut terminal.master);
+            }
+            if ready[4] != 0 {
+                terminal.input = terminal
+                    .typed
+                    .fill(&mut standard(0))
+                    .unwrap_or_else(|error| {
+                        matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+                    });
             }
         }
+        if ready[0] != 0 {
+            if let Some(terminal) = &mut console {
+                terminal.drain();
+            }
+            return process::wait(child.pid);
+        }
     }
-}
-
-/// What the process wrote just before it ended.
-fn drain(console: Option<Terminal>) {
-    let Some(mut terminal) = console else {
-        return;
-    };
-    while process::poll(&[Some(terminal.master.as_fd())], 0).is_ok_and(|ready| ready[0])
-        && terminal.copy_out()
-    {}
 }
 
 fn forward(signal: i32, child: &Child, console: Option<&Terminal>) {

@@ -1,5 +1,6 @@
 //! What happens to a container after it is made: start, kill, delete.
 
+use super::readiness::Readiness;
 use super::store::{self, Record, START_SOCKET, Store};
 use super::{create, hooks, host, notify};
 use crate::error::{Context, Error, Result};
@@ -26,6 +27,7 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
     }
     let directory = store.directory(id);
     let opened = File::open(&directory).with_context(|| format!("open {}", directory.display()))?;
+    let readiness = Readiness::bind(&directory)?;
     let connection = match socket::connect_in(opened.as_fd(), START_SOCKET) {
         Err(error)
             if matches!(
@@ -69,6 +71,12 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
         // The spec: stop the container as if it had been killed.
         let _ = process::kill(record.pid, libc::SIGKILL);
         remove(store, &record)?;
+    }
+    // A process that has ended already says no more.
+    if let (Ok(()), Some(readiness), Ok(pidfd)) =
+        (&result, readiness, process::pidfd_open(record.pid))
+    {
+        readiness.wait(record.pid, pidfd.as_fd(), None)?;
     }
     result
 }

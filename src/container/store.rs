@@ -303,7 +303,11 @@ pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
         file::create(&temporary, mode)?.write_all(contents)?;
         fs::rename(&temporary, path)
     };
-    write().with_context(|| format!("open {}", path.display()))
+    let result = write().with_context(|| format!("open {}", path.display()));
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    result
 }
 
 /// A container's directory while it is being made.

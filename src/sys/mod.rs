@@ -101,6 +101,25 @@ pub fn close_all(descriptors: Vec<OwnedFd>) {
     }
 }
 
+/// Makes a user the owner of what a descriptor stands for, if we may: fchown(2).
+pub fn give_to_user(fd: BorrowedFd<'_>, uid: u32) {
+    // SAFETY: takes numbers only; -1 leaves the group alone.
+    unsafe { libc::fchown(fd.as_raw_fd(), uid, u32::MAX) };
+}
+
+/// Whether there is a descriptor of this number.
+pub fn is_open(number: i32) -> bool {
+    // SAFETY: takes numbers only.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
+/// Makes all descriptors from this number on close-on-exec: close_range(2). Kernels before 5.11 cannot.
+pub fn close_on_exec_from(first: i32) {
+    const CLOSE_RANGE_CLOEXEC: u32 = 4;
+    // SAFETY: takes numbers only.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC) };
+}
+
 /// Lets the stub inherit a descriptor: it is not close-on-exec any more.
 pub fn inherit(fd: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: takes numbers only.

@@ -92,14 +92,20 @@ pub fn reap_others(child: i32) {
     }
 }
 
-/// poll(2) for input on the descriptors: which of them can be read, or have ended. `timeout_msec` is -1 for none.
-pub fn poll(fds: &[Option<BorrowedFd<'_>>], timeout_msec: i32) -> Result<Vec<bool>> {
-    let entry = |fd: &Option<BorrowedFd<'_>>| libc::pollfd {
+/// Something to read, or an end.
+pub const READ: i16 = libc::POLLIN;
+/// Room to write.
+pub const WRITE: i16 = libc::POLLOUT;
+
+/// poll(2): what of the wanted, [`READ`] or [`WRITE`], each descriptor is ready for; not 0 also when it has ended.
+/// `timeout_msec` is -1 for none.
+pub fn poll_for(wanted: &[(Option<BorrowedFd<'_>>, i16)], timeout_msec: i32) -> Result<Vec<i16>> {
+    let entry = |(fd, events): &(Option<BorrowedFd<'_>>, i16)| libc::pollfd {
         fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
-        events: libc::POLLIN,
+        events: *events,
         revents: 0,
     };
-    let mut polled: Vec<libc::pollfd> = fds.iter().map(entry).collect();
+    let mut polled: Vec<libc::pollfd> = wanted.iter().map(entry).collect();
     // SAFETY: the array is live and of that length.
     let result = unsafe {
         libc::poll(
@@ -114,7 +120,14 @@ pub fn poll(fds: &[Option<BorrowedFd<'_>>], timeout_msec: i32) -> Result<Vec<boo
             return Err(error.into());
         }
     }
-    Ok(polled.iter().map(|entry| entry.revents != 0).collect())
+    Ok(polled.iter().map(|entry| entry.revents).collect())
+}
+
+/// poll(2) for input on the descriptors: which of them can be read, or have ended. `timeout_msec` is -1 for none.
+pub fn poll(fds: &[Option<BorrowedFd<'_>>], timeout_msec: i32) -> Result<Vec<bool>> {
+    let wanted: Vec<_> = fds.iter().map(|fd| (*fd, READ)).collect();
+    let ready = poll_for(&wanted, timeout_msec)?;
+    Ok(ready.into_iter().map(|events| events != 0).collect())
 }
 
 /// Blocks every signal and returns a signalfd (close-on-exec) on which they arrive.

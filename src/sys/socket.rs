@@ -23,6 +23,7 @@ fn address(path: &Path) -> Result<(libc::sockaddr_un, libc::socklen_t)> {
     let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
     address.sun_family = libc::AF_UNIX as libc::sa_family_t;
     let bytes = path.as_os_str().as_bytes();
+    let is_abstract = bytes.first() == Some(&b'@');
     if bytes.len() >= address.sun_path.len() {
         return Err(Error::new(format!(
             "{}: path of a socket is longer than 107 bytes",
@@ -32,7 +33,12 @@ fn address(path: &Path) -> Result<(libc::sockaddr_un, libc::socklen_t)> {
     for (to, from) in address.sun_path.iter_mut().zip(bytes) {
         *to = *from as libc::c_char;
     }
-    let length = std::mem::offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
+    let mut length = std::mem::offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
+    if is_abstract {
+        // A name without a file, written as unix(7) has it; it is as long as it is said to be.
+        address.sun_path[0] = 0;
+        length -= 1;
+    }
     Ok((address, length as libc::socklen_t))
 }
 
@@ -62,6 +68,32 @@ pub fn listen_in(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
 pub fn connect_in(directory: BorrowedFd<'_>, name: &str) -> std::io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}/{name}", directory.as_raw_fd());
     connect(Path::new(&path), libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC)
+}
+
+/// A datagram socket (close-on-exec) that is bound to `name` in the directory.
+pub fn bind_datagram(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let socket = socket(libc::SOCK_DGRAM | libc::SOCK_CLOEXEC)?;
+    let (address, length) = address(Path::new(&format!(
+        "/proc/self/fd/{}/{name}",
+        directory.as_raw_fd()
+    )))?;
+    // SAFETY: the address is valid for that length.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
+    Ok(socket)
+}
+
+/// Connects to a datagram socket (close-on-exec) by its path; `@name` is one without a file.
+pub fn connect_datagram(path: &Path) -> std::io::Result<OwnedFd> {
+    connect(path, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC)
+}
+
+/// A pipe (close-on-exec): its end to read, and its end to write.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [-1; 2];
+    // SAFETY: the array has room for two descriptors.
+    check(unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    // SAFETY: both descriptors are new and ours.
+    Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
 }
 
 /// Connects to a stream socket by its path. Not close-on-exec: it is for the stub.

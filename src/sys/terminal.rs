@@ -48,6 +48,25 @@ pub fn copy_window_size(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
     }
 }
 
+/// The number of the standard stream that is a terminal: the user may have redirected some.
+pub fn ours() -> Option<i32> {
+    // SAFETY: takes a number only.
+    (0..3).find(|number| unsafe { libc::isatty(*number) == 1 })
+}
+
+/// Reads and writes return at once: O_NONBLOCK. For a descriptor that nobody else has.
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: takes numbers only.
+    check(unsafe {
+        libc::fcntl(
+            fd.as_raw_fd(),
+            libc::F_SETFL,
+            libc::O_RDWR | libc::O_NONBLOCK,
+        )
+    })
+    .map(drop)
+}
+
 /// Columns and rows of a terminal.
 pub fn window_size(fd: BorrowedFd<'_>) -> Option<(u32, u32)> {
     // SAFETY: the structure is filled in before it is read, or not read.

@@ -35,5 +35,6 @@ mod roots;
 mod running;
 mod seccomp;
 mod security;
+mod stdio;
 mod terminal;
 mod update;
