@@ -209,12 +209,20 @@ impl Cgroup {
             }
             self.directories.push(directory);
         }
-        if found && self.frozen()? {
-            return Err(Error::new(
-                "linux.cgroupsPath: container's cgroup unexpectedly frozen",
-            ));
+        if found {
+            self.must_run()?;
         }
         Ok(!found)
+    }
+
+    /// A cgroup that was there already may be frozen.
+    fn must_run(&self) -> Result<()> {
+        match self.frozen()? {
+            true => Err(Error::new(
+                "linux.cgroupsPath: container's cgroup unexpectedly frozen",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Whether it is a hierarchy of v1, or of a hybrid host, in which systemd keeps its own processes.
@@ -235,6 +243,7 @@ impl Cgroup {
         unit.start(pid, &mut resources, &policy, self.unified)?;
         let result = self
             .settle(pid, &unit)
+            .and_then(|()| self.must_run())
             .and_then(|()| self.set_up(Some(&resources), optional, false));
         if result.is_err() {
             // It would not heed the signal with which systemd stops a unit.

@@ -61,6 +61,11 @@ pub fn is_coracle() -> bool {
     binary().file_name() == Some(OsStr::new("coracle"))
 }
 
+/// Whether the runtime is to make cgroups through systemd.
+pub fn with_systemd() -> bool {
+    std::env::var("CORACLE_TEST_CGROUPS").is_ok_and(|manager| manager == "systemd")
+}
+
 /// What a finished command left.
 #[derive(Debug)]
 pub struct Output {
@@ -332,6 +337,7 @@ impl Bundle {
         command
             .arg("--root")
             .arg(self.root())
+            .args(with_systemd().then_some("--systemd-cgroup"))
             .args(args)
             .current_dir(&self.dir);
         if std::env::var_os("CORACLE_TEST_OLD_KERNEL").is_some() {

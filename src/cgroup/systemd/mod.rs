@@ -187,6 +187,11 @@ impl Unit {
                     self.reset(&mut bus);
                     cleared = true;
                 }
+                Err(refusal) if refusal.name.ends_with(".UnitExists") => {
+                    return Err(refusal
+                        .text
+                        .wrap("linux.cgroupsPath: container's cgroup is not empty"));
+                }
                 Err(refusal) => {
                     do_without(&mut limits, refusal).map_err(|error| error.wrap(what()))?;
                 }
