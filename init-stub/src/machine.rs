@@ -3,7 +3,7 @@
 use crate::ops::Tree;
 use crate::sys::call::{self, Pointers, Status};
 use crate::sys::{Errno, Fd};
-use crate::wire::{Header, Malformed, Message, Slot, Text, call as step, stage};
+use crate::wire::{Header, KEPT_TREES, Malformed, Message, Slot, Text, call as step, stage};
 use core::ffi::CStr;
 
 /// A step that failed, and why.
@@ -52,6 +52,8 @@ pub struct Machine {
     root: Option<Fd>,
     /// The mount that the next `Attach` puts in place.
     tree: Option<Tree>,
+    /// Trees that are kept for later.
+    pub kept: [Option<Fd>; KEPT_TREES],
     /// The directory that the next file system covers.
     pub covered: Option<Status>,
     /// The directory in which something was made last: what follows is most often made beside it.
@@ -87,6 +89,7 @@ impl Machine {
             report: -1,
             root: None,
             tree: None,
+            kept: [const { None }; KEPT_TREES],
             place: None,
             discarded: 0,
             rulesets: [None, None],

@@ -230,6 +230,9 @@ macro_rules! operations {
     };
 }
 
+/// How many trees [`Op::KeepTree`] can keep: their indices are below this.
+pub const KEPT_TREES: usize = 48;
+
 /// What [`Op::Attach`] makes where the target is missing.
 pub mod create {
     /// Nothing: a missing target is an error.
@@ -382,6 +385,12 @@ operations! {
     ReopenNull = 117 { streams: u8, }
     /// Takes away what is mounted at the target.
     Unmount = 118 { target: Text<'a>, }
+    /// Keeps the next tree, that of the mount of this index, until there is another mount namespace.
+    KeepTree = 119 { index: u32, }
+    /// Takes a tree that was kept; `path` is where it is from.
+    KeptTree = 120 { index: u32, path: Text<'a>, }
+    /// Makes a mount namespace of the tree at that path alone, and enters it: `OPEN_TREE_NAMESPACE`, Linux 7.0.
+    EnterTree = 121 { path: Text<'a>, }
 
     // --- the process itself -----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ use crate::error::{Context, Error, Result};
 use crate::oci::{self, Config, NamespaceType, Status, annotation};
 use crate::program::wire::{Message, Op, stage};
 use crate::program::{self, Facts, Handle, Program, is_new};
-use crate::sys::{close_all, file, process, socket, spawn, standard};
+use crate::sys::{close_all, file, mount, process, socket, spawn, standard};
 use crate::{check, log};
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -289,6 +289,8 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         facts.v1_mounts = cgroup.v1_mounts();
         facts.cgroup2 = cgroup.v2_path();
     }
+    facts.tree_namespace =
+        program::can_enter_tree(&config, &facts) && mount::knows_tree_namespace();
     let program = program::container(&config, &facts)?;
     note(&program);
     program
@@ -444,6 +446,9 @@ fn start_stub(
         if is_new(linux.namespace(*kind)) {
             namespaces |= *flag as u64;
         }
+    }
+    if program.enters_tree {
+        namespaces &= !(libc::CLONE_NEWNS as u64);
     }
     if let Some(process) = &config.process {
         let leaves = options.detach || options.await_start;

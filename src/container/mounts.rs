@@ -29,9 +29,11 @@ pub fn mounts(
     let mut config = store.config(id)?;
     config.mounts = mounts;
     check::mounts(&config)?;
-    let target = process::pidfd_open(record.pid).context("pidfd_open")?;
+    // It may have ended meanwhile.
+    let stopped = || Error::new("container not running");
+    let target = process::pidfd_open(record.pid).map_err(|_| stopped())?;
     if !record.is_alive() {
-        return Err(Error::new("container not running"));
+        return Err(stopped());
     }
     let flags = namespaces(record.pid)?;
     let before_clone = flags & libc::CLONE_NEWPID as u32;

@@ -66,7 +66,15 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     };
     // Where mounts become shared, or some may stay so.
     let peers = propagation_flags & flag::SHARED != 0 || propagation_flags & flag::REC == 0;
-    if own_mounts {
+    if facts.tree_namespace {
+        mounts::keep_sources(config, facts, &mut program);
+        program.push(Op::EnterTree {
+            path: text(&facts.rootfs),
+        });
+        program.push(Op::Propagation {
+            flags: propagation_flags,
+        });
+    } else if own_mounts {
         program.push(Op::Propagation {
             flags: propagation_flags,
         });
@@ -106,6 +114,8 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         &mut program,
     )?;
     match (own_mounts, facts.no_pivot) {
+        // It is the root already.
+        (true, false) if facts.tree_namespace => {}
         (true, false) => program.push(Op::PivotRoot {
             peers: peers.into(),
         }),
@@ -396,4 +406,50 @@ pub fn waiter() -> Program {
     let mut program = Program::new(0);
     program.push(Op::Rendezvous { stage: stage::MAPS });
     program
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(json: &str, tree_namespace: bool) -> Vec<String> {
+        let config: Config = crate::oci::parse(json.as_bytes(), "config.json").unwrap();
+        let facts = Facts {
+            rootfs: "/bundle/rootfs".into(),
+            bundle: "/bundle".into(),
+            bounding: u64::MAX,
+            tree_namespace,
+            ..Facts::default()
+        };
+        assert!(mounts::can_enter_tree(&config, &facts));
+        let program = container(&config, &facts).unwrap();
+        let word = |op: Op<'_>| format!("{op:?}").split(' ').next().map(String::from);
+        program.ops().filter_map(word).collect()
+    }
+
+    const CONFIG: &str = r#"{"linux": {"namespaces": [{"type": "mount"}]}, "mounts": [
+        {"destination": "/tmp", "type": "tmpfs"},
+        {"destination": "/mnt", "type": "bind", "source": "/srv", "options": ["rbind"]}
+    ]}"#;
+
+    #[test]
+    fn what_is_bound_is_kept_until_the_rootfs_has_a_namespace_of_its_own() {
+        let names = names(CONFIG, true);
+        let at = |name: &str| names.iter().position(|one| one == name).unwrap();
+        assert!(at("PathTree") < at("KeepTree") && at("KeepTree") < at("EnterTree"));
+        assert!(at("EnterTree") < at("FsTree") && at("FsTree") < at("KeptTree"));
+        let gone = |name: &&str| !names.iter().any(|one| one == name);
+        assert!(["OpenRoot", "PivotRoot"].iter().all(gone));
+    }
+
+    #[test]
+    fn without_one_the_host_is_pivoted_away() {
+        let names = names(CONFIG, false);
+        assert!(names.iter().any(|one| one == "PivotRoot"));
+        assert!(
+            !names
+                .iter()
+                .any(|one| one.ends_with("EnterTree") || one == "KeepTree")
+        );
+    }
 }

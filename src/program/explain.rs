@@ -51,6 +51,8 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
         }
         Op::FsTree { .. }
         | Op::PathTree { .. }
+        | Op::KeepTree { .. }
+        | Op::KeptTree { .. }
         | Op::AskTree { .. }
         | Op::Cgroup2Tree { .. }
         | Op::BindAttributes { .. }
@@ -84,7 +86,10 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
                 printable(path)
             )
         }
-        Op::OpenRoot { path, .. } | Op::UseRoot { path } | Op::ParentPrivate { path, .. } => {
+        Op::OpenRoot { path, .. }
+        | Op::EnterTree { path }
+        | Op::UseRoot { path }
+        | Op::ParentPrivate { path, .. } => {
             format!("root.path: preparing rootfs {:?}: {cause}", printable(path))
         }
         Op::WriteProc { path, value, .. } => {
@@ -265,7 +270,7 @@ fn source(program: &Program, index: u32) -> String {
     let before: Vec<Op<'_>> = program.ops().take(index as usize).collect();
     let tree = before.iter().rev().find_map(|op| match op {
         Op::FsTree { source, .. } => Some(printable(*source)),
-        Op::PathTree { path, .. } => Some(printable(*path)),
+        Op::PathTree { path, .. } | Op::KeptTree { path, .. } => Some(printable(*path)),
         Op::AskTree { path, .. } => Some(printable(*path)),
         Op::Cgroup2Tree { source, .. } => Some(printable(*source)),
         _ => None,

@@ -22,7 +22,7 @@ pub use compile::new as is_new;
 pub use compile::{container, waiter};
 pub use exec::{change_mounts, exec};
 pub use explain::{explain, explain_start};
-pub use mounts::{BindSource, bind_source, wants_link};
+pub use mounts::{BindSource, bind_source, can_enter_tree, wants_link};
 pub use options::names as mount_options;
 pub use process::{bit_mask, rlimit};
 
@@ -56,6 +56,8 @@ pub struct Facts {
     pub cgroup2: Option<PathBuf>,
     /// The runtime has no rights of its own over the host's mounts.
     pub unprivileged: bool,
+    /// The container's mount namespace is made of its rootfs alone (Linux 7.0).
+    pub tree_namespace: bool,
     /// The container runs already: sources are those of the runtime's mount namespace.
     pub running: bool,
     /// The version of the kernel's Landlock; 0 for none.
@@ -116,6 +118,8 @@ pub struct Program {
     pub handles: Vec<Handle>,
     /// Things that the configuration asks for and that are passed over, as the spec says: to be logged.
     pub warnings: Vec<String>,
+    /// The stub makes its own mount namespace.
+    pub enters_tree: bool,
     pointers: usize,
     close_from: u32,
 }
@@ -144,6 +148,7 @@ impl Program {
             // Two terminating null pointers, and HOME.
             self.pointers = self.pointers.max(argv.len() + envp.len() + 3);
         }
+        self.enters_tree |= matches!(op, Op::EnterTree { .. });
         op.encode(&mut self.ops);
     }
 

@@ -3,7 +3,7 @@
 use super::compile::{new, text};
 use super::options::flag;
 use super::options::{self, Bind, Options, attribute};
-use super::wire::{List, Op, create, follow};
+use super::wire::{KEPT_TREES, List, Op, create, follow};
 use super::{Facts, Program, slices};
 use crate::error::{Error, Result};
 use crate::oci::{Config, DeviceType, Mount, NamespaceType};
@@ -77,6 +77,60 @@ pub fn bind_source(mount: &Mount, bundle: &Path) -> BindSource {
         nofollow: options.source_nofollow,
         idmapped: options.idmap.is_some() || !mount.uid_mappings.is_empty(),
         idmap_tree: options.idmap == Some(Bind::Tree),
+    }
+}
+
+/// Whether nothing of the configuration needs the host's files once the container's mount namespace is there: then that
+/// need not begin as a copy of the host's, on a kernel that can make one of the rootfs.
+pub fn can_enter_tree(config: &Config, facts: &Facts) -> bool {
+    const CAP_MKNOD: u64 = 1 << 27;
+    let linux = &config.linux;
+    let hooks = &config.hooks;
+    let alone = |mount: &Mount| {
+        let options = options::parse(&mount.options);
+        let source = bind_source(mount, &facts.bundle);
+        // Those that are longer, or unknown to it, are not for the new mount API.
+        let plain = options.superblock & flag::I_VERSION == 0
+            && options.data.iter().all(|option| option.len() < 256);
+        let cgroup = mount.kind.as_deref() == Some("cgroup") && !facts.v1_mounts.is_empty();
+        let seen = !is_bind(mount) || !source.idmapped && !source.path.starts_with(&facts.rootfs);
+        plain && seen && !options.remount && !cgroup
+    };
+    new(linux.namespace(NamespaceType::Mount))
+        && linux.namespace(NamespaceType::User).is_none()
+        && linux.rootfs_propagation.is_none()
+        && !facts.no_pivot
+        && facts.bounding & CAP_MKNOD != 0
+        && hooks.prestart.is_empty()
+        && hooks.create_runtime.is_empty()
+        && hooks.create_container.is_empty()
+        && config.mounts.len() <= KEPT_TREES
+        && config.mounts.iter().all(alone)
+}
+
+/// Takes the sources of bind mounts while the host's files are in reach.
+pub fn keep_sources(config: &Config, facts: &Facts, program: &mut Program) {
+    for (index, mount) in config.mounts.iter().enumerate() {
+        let options = options::parse(&mount.options);
+        let link = options.copy_symlink && facts.source_links.contains_key(&index);
+        if !is_bind(mount) || link {
+            continue;
+        }
+        let source = bind_source(mount, &facts.bundle);
+        program.push(Op::PathTree {
+            path: text(&source.path),
+            recursive: source.recursive.into(),
+            nofollow: source.nofollow.into(),
+        });
+        program.push(Op::TreeAttributes {
+            set: 0,
+            clear: 0,
+            propagation: flag::SLAVE,
+            recursive: 1,
+        });
+        program.push(Op::KeepTree {
+            index: index as u32,
+        });
     }
 }
 
@@ -394,7 +448,10 @@ fn bind(
         )));
     }
     let foreign = config.linux.namespace(NamespaceType::User).is_some();
-    if idmapped || facts.running || foreign && !facts.unprivileged {
+    if facts.tree_namespace {
+        let index = index as u32;
+        program.push(Op::KeptTree { index, path });
+    } else if idmapped || facts.running || foreign && !facts.unprivileged {
         program.push(Op::AskTree {
             index: index as u32,
             path,

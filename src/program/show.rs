@@ -164,6 +164,9 @@ impl fmt::Display for Op<'_> {
                 write!(f, "make the mount of {} {kind}", Word(path))
             }
             Op::OpenRoot { path, .. } => write!(f, "take rootfs {}", Word(path)),
+            Op::KeepTree { .. } => f.write_str("  keep it"),
+            Op::KeptTree { path, .. } => write!(f, "take kept {}", Word(path)),
+            Op::EnterTree { path } => write!(f, "enter a mount namespace of {}", Word(path)),
             Op::UseRoot { path } => write!(f, "take rootfs {} without mounting it", Word(path)),
             Op::FsTree {
                 fstype,

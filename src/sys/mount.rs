@@ -56,6 +56,17 @@ pub fn detach(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether the kernel knows `OPEN_TREE_NAMESPACE`: one that does not refuses the flag before it looks at the descriptor.
+pub fn knows_tree_namespace() -> bool {
+    const OPEN_TREE_NAMESPACE: u32 = 2;
+    // SAFETY: the path is a C string; nothing is opened from a descriptor that cannot be.
+    let result = unsafe {
+        let path = c".".as_ptr();
+        libc::syscall(libc::SYS_open_tree, -1, path, OPEN_TREE_NAMESPACE)
+    };
+    result < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EBADF)
+}
+
 /// mount_setattr(2) on a mount by its descriptor; `propagation` is an `MS_*` flag or 0.
 pub fn set_attributes(
     mount: BorrowedFd<'_>,

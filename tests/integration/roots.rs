@@ -325,7 +325,7 @@ fn a_mount_namespace_that_is_joined() {
 #[test]
 fn without_a_mount_namespace_the_mounts_are_the_hosts_and_go_with_the_container() {
     let script = "ls -d /bin; cat /mnt/file; test -c /dev/null && echo null; test -e /proc/self/status && echo proc; \
-                  touch /x 2>/dev/null || echo ro; exec sleep 1000";
+                  touch /x 2>/dev/null || echo ro; touch /mnt/ready; exec sleep 1000";
     let mut bundle = Bundle::sh(script);
     fs::create_dir(bundle.dir.join("volume")).unwrap();
     fs::write(bundle.dir.join("volume/file"), "volume\n").unwrap();
@@ -347,7 +347,7 @@ fn without_a_mount_namespace_the_mounts_are_the_hosts_and_go_with_the_container(
     let id = &bundle.id;
     let script = format!(
         "mount --make-rshared / && (\"$@\" & run=$!; \
-         until \"$1\" \"$2\" \"$3\" exec {id} ls /mnt 2>/dev/null; do sleep 0.05; done; \
+         until [ -e volume/ready ]; do sleep 0.05; done; rm volume/ready; \"$1\" \"$2\" \"$3\" exec {id} ls /mnt; \
          grep -c ' master:.*{id}' /proc/self/mountinfo; \
          \"$1\" \"$2\" \"$3\" kill {id} KILL; wait $run; {clean}; grep -c {id} /proc/self/mountinfo; \
          ls -d volume/file /proc/self /sys/fs >&2; exit 0); exit 0; :"

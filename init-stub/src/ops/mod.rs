@@ -129,6 +129,9 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::RequireProc {} => mounts::require_proc(machine),
         Op::Covered { target } => mounts::cover(machine, target),
         Op::HideHost { path } => mounts::hide(path),
+        Op::KeepTree { index } => mounts::keep(machine, index),
+        Op::KeptTree { index, path } => mounts::kept(machine, index, path),
+        Op::EnterTree { path } => root::enter(machine, path),
         Op::Unmount { target } => mounts::unmount(machine, target),
         Op::Attach {
             target,

@@ -249,6 +249,23 @@ pub fn copy(
     Ok(())
 }
 
+/// Puts the tree aside.
+pub fn keep(machine: &mut Machine, index: u32) -> Outcome {
+    let tree = machine.take_tree()?;
+    let fd = tree.fd.ok_or(Errno::NOSYS).step(step::OPEN_TREE)?;
+    let place = machine.kept.get_mut(index as usize);
+    *place.ok_or(Errno::INVAL).step(step::OPEN_TREE)? = Some(fd);
+    Ok(())
+}
+
+/// Takes a tree that was put aside.
+pub fn kept(machine: &mut Machine, index: u32, path: Text<'static>) -> Outcome {
+    let fd = machine.kept.get_mut(index as usize).and_then(Option::take);
+    let fd = fd.ok_or(Errno::INVAL).step(step::OPEN_TREE)?;
+    machine.set_tree(bound(path, true, Some(fd)));
+    Ok(())
+}
+
 /// A copy of a tree that may be out of our reach: then the runtime makes it.
 pub fn ask(
     machine: &mut Machine,

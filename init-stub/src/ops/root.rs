@@ -68,6 +68,14 @@ pub fn open(machine: &mut Machine, path: Text<'_>, recursive: bool) -> Outcome {
     Ok(())
 }
 
+/// Enters a mount namespace that holds the rootfs and what is mounted below it, and nothing else.
+pub fn enter(machine: &mut Machine, path: Text<'_>) -> Outcome {
+    let namespace = call::tree_namespace(c(path)?).step(step::OPEN_TREE)?;
+    call::setns(namespace.raw(), call::CLONE_NEWNS).step(step::SETNS)?;
+    machine.discard(namespace);
+    take(machine, Text::new(b"/\0"))
+}
+
 /// Takes the rootfs as it is.
 pub fn take(machine: &mut Machine, path: Text<'_>) -> Outcome {
     machine.set_root(call::openat(AT_FDCWD, c(path)?, O_PATH | O_DIRECTORY, 0).step(step::OPEN)?);

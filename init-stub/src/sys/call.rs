@@ -549,6 +549,17 @@ pub fn clone_tree(directory: i32, path: &CStr, flags: u32) -> Result<Fd> {
     ))
 }
 
+/// open_tree(2) with OPEN_TREE_NAMESPACE: a mount namespace whose root is the tree at the path.
+pub fn tree_namespace(path: &CStr) -> Result<Fd> {
+    const OPEN_TREE_NAMESPACE: u32 = 2;
+    descriptor(syscall!(
+        nr::OPEN_TREE,
+        AT_FDCWD,
+        path.as_ptr(),
+        OPEN_TREE_NAMESPACE | O_CLOEXEC as u32 | AT_RECURSIVE
+    ))
+}
+
 /// move_mount(2) of a descriptor's mount onto another descriptor's place.
 pub fn move_mount(from: i32, to: i32) -> Result<()> {
     const T_EMPTY_PATH: u32 = 0x40;
@@ -649,6 +660,8 @@ pub fn getcwd(buffer: &mut [u8]) -> Result<usize> {
 }
 
 /// setns(2).
+pub const CLONE_NEWNS: u32 = 0x2_0000;
+
 pub fn setns(fd: i32, flags: u32) -> Result<()> {
     done(syscall!(nr::SETNS, fd, flags))
 }
