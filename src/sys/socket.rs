@@ -119,11 +119,7 @@ pub fn connect_agent(path: &str) -> Result<OwnedFd> {
             size_of_val(&patience) as libc::socklen_t,
         )
     })?;
-    let (mut address, mut length) = address(Path::new(path))?;
-    if path.starts_with('@') {
-        address.sun_path[0] = 0;
-        length -= 1;
-    }
+    let (address, length) = address(Path::new(path))?;
     connect_to(socket, &address, length).with_context(|| format!("{path}: connect"))
 }
 
