@@ -80,7 +80,7 @@ fn linux() -> LinuxFeatures {
             flags: owned(MemoryPolicyFlag::ALL.iter().map(|word| word.name())),
         },
         mount_extensions: MountExtensions { idmap: yes },
-        net_devices: Enabled::default(),
+        net_devices: yes,
     }
 }
 

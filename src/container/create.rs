@@ -2,6 +2,7 @@
 
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
+use super::net_devices::Devices;
 use super::readiness::{self, Readiness};
 use super::store::{self, Record, Store};
 use super::{hooks, host, identity, notify, stdio, trees};
@@ -454,6 +455,7 @@ fn start_stub(
         let leaves = options.detach || options.await_start;
         stdio::give_to(process, stdio::maps_of(config), leaves);
     }
+    let devices = Devices::open(&linux.net_devices)?;
     let joined = join_ours(config)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();
     let new_user = is_new(linux.namespace(NamespaceType::User));
@@ -466,13 +468,22 @@ fn start_stub(
             }
             identity::write_maps(pid, &linux.uid_mappings, &linux.gid_mappings)?;
         }
+        if let Some(devices) = &devices {
+            // The child joins a namespace later, unless we have done so for it.
+            let network = linux.namespace(NamespaceType::Network);
+            let path = network.and_then(|network| network.path.as_deref());
+            match path.filter(|_| !new_user) {
+                Some(path) => devices.move_to(Path::new(path))?,
+                None => devices.move_to(Path::new(&format!("/proc/{pid}/ns/net")))?,
+            }
+        }
         cgroup
             .borrow_mut()
             .adopt(pid, linux.resources.as_ref(), optional)
     };
     let how = Launch {
         namespaces,
-        prepare: (new_user || needs_process).then_some(&prepare),
+        prepare: (new_user || needs_process || devices.is_some()).then_some(&prepare),
         cgroup: into_cgroup.as_ref().map(AsFd::as_fd),
         needs_cgroup,
         own_time,

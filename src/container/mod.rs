@@ -12,6 +12,7 @@ mod identity;
 mod launch;
 mod life;
 mod mounts;
+mod net_devices;
 mod notify;
 mod readiness;
 mod stdio;

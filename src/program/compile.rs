@@ -226,10 +226,7 @@ pub fn mounts_for_host(config: &Config) -> bool {
 /// What is asked for and cannot be given yet is an error, never left out in silence.
 fn refuse_unsupported(config: &Config) -> Result<()> {
     let linux = &config.linux;
-    let asked = [
-        ("linux.netDevices", !linux.net_devices.is_empty()),
-        ("linux.intelRdt", linux.intel_rdt.is_some()),
-    ];
+    let asked = [("linux.intelRdt", linux.intel_rdt.is_some())];
     match asked.iter().find(|(_, asked)| *asked) {
         Some((field, _)) => Err(Error::new(format!(
             "{field}: not supported yet: leave it out"

@@ -8,6 +8,7 @@ pub mod filter;
 pub mod image;
 mod memory;
 pub mod mount;
+pub mod netlink;
 pub mod notify;
 pub mod process;
 pub mod socket;

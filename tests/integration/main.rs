@@ -26,6 +26,7 @@ mod landlock;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod nodes;
 mod notify;
 mod paused;
