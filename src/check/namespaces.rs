@@ -44,7 +44,7 @@ pub fn check(config: &Config) -> Result<()> {
         }
         no_nuls(&field, paths)?;
     }
-    user(linux)?;
+    user(config)?;
     time(linux)?;
     net_devices(linux)?;
     no_nul_in("linux.cgroupsPath", &linux.cgroups_path)?;
@@ -56,18 +56,14 @@ pub fn check(config: &Config) -> Result<()> {
     memory_policy(linux)
 }
 
-fn user(linux: &Linux) -> Result<()> {
+fn user(config: &Config) -> Result<()> {
+    let linux = &config.linux;
     mappings("linux.uidMappings", &linux.uid_mappings)?;
     mappings("linux.gidMappings", &linux.gid_mappings)?;
     let mapped = !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty();
     // Both a path and mappings is what containerd and CRI-O write; whether they agree is seen when the namespace is
     // opened.
     match linux.namespace(NamespaceType::User) {
-        Some(namespace) if namespace.path.is_none() && !mapped => fail(
-            "linux.namespaces",
-            "user namespaces enabled, but no namespace path to join nor mappings (linux.uidMappings, \
-             linux.gidMappings) to apply specified",
-        ),
         None if mapped => fail(
             if linux.uid_mappings.is_empty() {
                 "linux.gidMappings"
@@ -76,8 +72,47 @@ fn user(linux: &Linux) -> Result<()> {
             },
             "user namespace mappings specified, but user namespace isn't enabled in linux.namespaces",
         ),
-        _ => Ok(()),
+        _ => mapped_ids(config),
     }
+}
+
+/// In a new user namespace, the process can only be somebody who is there.
+fn mapped_ids(config: &Config) -> Result<()> {
+    let linux = &config.linux;
+    let new = linux
+        .namespace(NamespaceType::User)
+        .is_some_and(|namespace| namespace.path.is_none());
+    let Some(process) = config.process.as_ref().filter(|_| new) else {
+        return Ok(());
+    };
+    let unmapped = |id: u32, map: &[IdMapping]| {
+        !map.iter().any(|range| {
+            id.checked_sub(range.container_id)
+                .is_some_and(|at| at < range.size)
+        })
+    };
+    let user = &process.user;
+    if unmapped(user.uid, &linux.uid_mappings) {
+        let what = format_args!(
+            "cannot setuid to unmapped uid {} in user namespace: it is not in linux.uidMappings",
+            user.uid
+        );
+        return fail("process.user.uid", what);
+    }
+    let groups = std::iter::once(("process.user.gid", user.gid)).chain(
+        user.additional_gids
+            .iter()
+            .map(|gid| ("process.user.additionalGids", *gid)),
+    );
+    for (field, gid) in groups {
+        if unmapped(gid, &linux.gid_mappings) {
+            let what = format_args!(
+                "cannot setgid to unmapped gid {gid} in user namespace: it is not in linux.gidMappings"
+            );
+            return fail(field, what);
+        }
+    }
+    Ok(())
 }
 
 /// Refuses ranges that the kernel answers with a bare EINVAL.

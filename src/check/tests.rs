@@ -172,9 +172,25 @@ fn user_namespaces() {
         &linux(map),
         "linux.uidMappings: user namespace mappings specified",
     );
+    let new = |user: &str| {
+        config(&format!(
+            r#""process": {{"cwd": "/", "args": ["a"], "user": {user}}},
+                "linux": {{"namespaces": [{{"type": "user"}}], {map},
+                    "gidMappings": [{{"containerID": 0, "hostID": 1, "size": 3}}]}}"#
+        ))
+    };
+    assert_eq!(new(r#"{"uid": 0, "gid": 2, "additionalGids": [1]}"#), "");
     starts(
-        &linux(r#""namespaces": [{"type": "user"}]"#),
-        "linux.namespaces: user namespaces enabled, but no",
+        &new(r#"{"uid": 1, "gid": 0}"#),
+        "process.user.uid: cannot setuid to unmapped uid 1",
+    );
+    starts(
+        &new(r#"{"uid": 0, "gid": 3}"#),
+        "process.user.gid: cannot setgid to unmapped gid 3",
+    );
+    starts(
+        &new(r#"{"uid": 0, "gid": 0, "additionalGids": [1, 9]}"#),
+        "process.user.additionalGids: cannot setgid to unmapped gid 9",
     );
     assert_eq!(
         linux(&format!(r#""namespaces": [{{"type": "user"}}], {map}"#)),

@@ -81,6 +81,7 @@ fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
     };
     let mut config: Config = oci::parse(&text, "config.json")?;
     config.take_landlock()?;
+    identity::complete(&mut config);
     check::config(&config)?;
     if config.process.is_none() {
         return Err(Error::new(
@@ -229,6 +230,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         .is_some_and(|process| process.terminal);
     let leaves = options.detach || options.await_start;
     check_terminal(terminal, leaves, options.console_socket.as_deref())?;
+    identity::check_groups(&config)?;
     let rootfs = rootfs(&config, &bundle);
     let rootfs = file::canonical_directory(&rootfs).map_err(|_| {
         Error::new(format!(
@@ -489,7 +491,10 @@ fn start_stub(
         own_time,
         keep_groups: config.set(annotation::KEEP_GROUPS),
     };
-    let child = launch(program, &descriptors, &how);
+    let child = launch(program, &descriptors, &how).map_err(|error| match new_user {
+        true => identity::explain_refusal(error),
+        false => error,
+    });
     close_all(descriptors);
     for (namespace, kind) in joined {
         spawn::setns(namespace.as_fd(), kind).context("setns")?;

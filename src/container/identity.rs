@@ -1,32 +1,68 @@
 //! Id maps of user namespaces: user_namespaces(7).
 
 use super::launch::Launch;
-use crate::error::{Context, Error, Result};
-use crate::oci::{IdMapping, Process};
+use super::subordinate::{self, Kind, default_map};
+use crate::error::{Context, Error, Result, errno_text};
+use crate::oci::{Config, IdMapping, NamespaceType, Process};
 use crate::sys;
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+
+/// Completes a configuration that wants a new user namespace without saying which ids it maps.
+pub fn complete(config: &mut Config) {
+    let user = config.linux.namespace(NamespaceType::User);
+    if !crate::program::is_new(user) {
+        return;
+    }
+    let (uid, gid) = config
+        .process
+        .as_ref()
+        .map_or((0, 0), |process| (process.user.uid, process.user.gid));
+    let linux = &mut config.linux;
+    if linux.uid_mappings.is_empty() {
+        linux.uid_mappings = default_map(Kind::User, uid, sys::process::euid());
+    }
+    if linux.gid_mappings.is_empty() {
+        linux.gid_mappings = default_map(Kind::Group, gid, sys::process::egid());
+    }
+}
+
+/// Refuses groups that the kernel will not let us set: who maps only the own group may not drop any, either.
+pub fn check_groups(config: &Config) -> Result<()> {
+    let groups = config
+        .process
+        .as_ref()
+        .map_or(&[][..], |process| &process.user.additional_gids);
+    let new_user = crate::program::is_new(config.linux.namespace(NamespaceType::User));
+    let own = new_user && own_only(&config.linux.gid_mappings, sys::process::egid());
+    if groups.is_empty() || !own || sys::process::euid() == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        "process.user.additionalGids: cannot set any additional groups in a rootless container whose \
+         linux.gidMappings hold the own group alone: map a range of groups too",
+    ))
+}
 
 /// Writes the maps of a process's new user namespace: by ourselves where we may, else by newuidmap(1) and
 /// newgidmap(1).
 pub fn write_maps(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()> {
     if sys::process::euid() == 0 {
-        write_map(pid, "uid_map", uids)?;
-        return write_map(pid, "gid_map", gids);
+        write_map(Kind::User, pid, uids)?;
+        return write_map(Kind::Group, pid, gids);
     }
     if own_only(uids, sys::process::euid()) {
-        write_map(pid, "uid_map", uids)?;
+        write_map(Kind::User, pid, uids)?;
     } else {
-        helper("newuidmap", "/etc/subuid", pid, uids)?;
+        subordinate::write_map(Kind::User, pid, uids)?;
     }
     if own_only(gids, sys::process::egid()) {
         // Whoever could drop a group could get at what that group is denied: user_namespaces(7).
         let path = format!("/proc/{pid}/setgroups");
         fs::write(&path, "deny").with_context(|| format!("write {path}"))?;
-        return write_map(pid, "gid_map", gids);
+        return write_map(Kind::Group, pid, gids);
     }
-    helper("newgidmap", "/etc/subgid", pid, gids)
+    subordinate::write_map(Kind::Group, pid, gids)
 }
 
 /// What of a process's limits only the host's root may set, for a process that waits in its new user namespace: the OOM
@@ -50,42 +86,43 @@ pub fn host_limits(pid: i32, process: &Process) -> Result<()> {
     Ok(())
 }
 
+/// Whether we may write this map without a helper.
 fn own_only(map: &[IdMapping], own: u32) -> bool {
     matches!(map, [only] if only.host_id == own && only.size == 1)
 }
 
-fn write_map(pid: i32, file: &str, map: &[IdMapping]) -> Result<()> {
+fn write_map(kind: Kind, pid: i32, map: &[IdMapping]) -> Result<()> {
     let line =
         |entry: &IdMapping| format!("{} {} {}\n", entry.container_id, entry.host_id, entry.size);
     let text: String = map.iter().map(line).collect();
-    let path = format!("/proc/{pid}/{file}");
-    let field = if file == "uid_map" {
-        "linux.uidMappings"
-    } else {
-        "linux.gidMappings"
+    let file = match kind {
+        Kind::User => "uid_map",
+        Kind::Group => "gid_map",
     };
+    let path = format!("/proc/{pid}/{file}");
     // The kernel takes a map in one write only.
-    fs::write(&path, text).with_context(|| format!("{field}: write {path}"))
+    fs::write(&path, text).with_context(|| format!("{}: write {path}", kind.field()))
 }
 
-fn helper(program: &str, allowed: &str, pid: i32, map: &[IdMapping]) -> Result<()> {
-    let mut command = Command::new(program);
-    command.arg(pid.to_string()).stdin(Stdio::null());
-    for entry in map {
-        command
-            .args([entry.container_id, entry.host_id, entry.size].map(|number| number.to_string()));
-    }
-    let output = command.output().with_context(|| {
-        format!("{program} (needed to map more than the own id; Debian's package uidmap)")
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::new(format!(
-        "{program}: {} (the ranges that you may map are in {allowed})",
-        said.trim()
-    )))
+/// Says which setting of the host forbids new user namespaces, when that is why one could not be made.
+pub fn explain_refusal(error: Error) -> Error {
+    let setting = |name: &str| {
+        let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    let why = if sys::process::euid() != 0 && setting("kernel/unprivileged_userns_clone") == Some(0)
+    {
+        "kernel.unprivileged_userns_clone is 0, which forbids them to ordinary users: set it to 1"
+    } else if setting("user/max_user_namespaces") == Some(0) {
+        "user.max_user_namespaces is 0, which forbids them: raise it"
+    } else if error.to_string().ends_with(&errno_text(libc::ENOSPC)) {
+        "there are as many as user.max_user_namespaces allows, or 32 inside each other"
+    } else {
+        return error;
+    };
+    Error::new(format!(
+        "linux.namespaces: no user namespace can be made: {why}: {error}"
+    ))
 }
 
 /// A user namespace that has these maps, for idmapped mounts: made by a child that lives only until it is opened.

@@ -17,6 +17,7 @@ mod notify;
 mod readiness;
 mod stdio;
 mod store;
+mod subordinate;
 mod trees;
 mod update;
 

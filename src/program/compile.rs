@@ -287,7 +287,7 @@ fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
         });
         if kind == NamespaceType::User {
             program.push(Op::BecomeRoot {
-                keep_groups: facts.unprivileged.into(),
+                keep_groups: facts.keep_groups.into(),
             });
         }
     }

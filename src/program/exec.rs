@@ -28,7 +28,7 @@ pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) 
     });
     if user {
         program.push(Op::BecomeRoot {
-            keep_groups: facts.unprivileged.into(),
+            keep_groups: facts.keep_groups.into(),
         });
     }
     if namespaces & libc::CLONE_NEWNS as u32 == 0 {

@@ -272,7 +272,7 @@ pub fn identity(
         .iter()
         .flat_map(|gid| gid.to_ne_bytes())
         .collect();
-    let set_groups = u8::from(!facts.unprivileged && !facts.keep_groups);
+    let set_groups = u8::from(!facts.keep_groups);
     let (uid, gid) = (process.user.uid, process.user.gid);
     program.push(Op::Identity {
         uid,

@@ -32,6 +32,7 @@ mod notify;
 mod paused;
 mod placed;
 mod resources;
+mod rootless;
 mod roots;
 mod running;
 mod seccomp;

@@ -1,0 +1,221 @@
+//! The runtime as an ordinary user, and user namespaces whose ids it has to find.
+
+use crate::harness::{Bundle, Output, binary};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::Command;
+
+/// An id that no account of the host has.
+const USER: u32 = 34567;
+
+/// A bundle that belongs to an ordinary user, who runs the runtime in a shell with `$coracle` and `$id`.
+struct Home {
+    bundle: Bundle,
+}
+
+impl Home {
+    fn new(script: &str) -> Home {
+        let mut bundle = Bundle::sh(script);
+        make_rootless(&mut bundle.config);
+        let home = Home { bundle };
+        let dir = &home.bundle.dir;
+        fs::copy(binary(), dir.join("coracle")).unwrap();
+        fs::set_permissions(dir.join("coracle"), fs::Permissions::from_mode(0o755)).unwrap();
+        let chowned = Command::new("chown")
+            .arg("-Rh")
+            .arg(format!("{USER}:{USER}"))
+            .arg(dir)
+            .status()
+            .unwrap();
+        assert!(chowned.success());
+        home
+    }
+
+    /// Runs a line of shell as the user; `ranges` are the lines of subuid(5) and subgid(5) that the host has for the
+    /// test alone.
+    fn shell(&self, ranges: &str, line: &str) -> Output {
+        self.bundle.write_config();
+        let dir = &self.bundle.dir;
+        chown(self.bundle.bundle().join("config.json"), Some(USER), None).unwrap();
+        fs::write(dir.join("ranges"), ranges).unwrap();
+        fs::write(
+            dir.join("passwd"),
+            format!("root:x:0:0::/:/bin/sh\ntester:x:{USER}:{USER}::/:/bin/sh\n"),
+        )
+        .unwrap();
+        let script = format!(
+            "cd '{dir}'; for file in subuid subgid; do touch /etc/$file; mount --bind ranges /etc/$file; done
+             mount --bind passwd /etc/passwd
+             export coracle='{dir}/coracle --root {dir}/state' id='{id}' XDG_RUNTIME_DIR={dir}/runtime
+             exec setpriv --reuid={USER} --regid={USER} --clear-groups --inh-caps=-all sh -c \"$1\"",
+            dir = dir.display(),
+            id = self.bundle.id,
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-ec", &script, "sh", line]);
+        self.bundle.spawn(command).wait()
+    }
+
+    fn run(&self, ranges: &str) -> Output {
+        self.shell(ranges, "$coracle run --bundle bundle $id")
+    }
+}
+
+/// What `spec --rootless` writes for the user.
+fn make_rootless(config: &mut Value) {
+    let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.retain(|namespace| namespace["type"] != "network");
+    namespaces.push(json!({"type": "user"}));
+    config["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": USER, "size": 1}]);
+    config["linux"]["gidMappings"] = config["linux"]["uidMappings"].clone();
+    config["linux"].as_object_mut().unwrap().remove("resources");
+    for mount in config["mounts"].as_array_mut().unwrap() {
+        if mount["destination"] == "/sys" {
+            *mount = json!({"destination": "/sys", "type": "none", "source": "/sys",
+                "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]});
+        }
+        if let Some(options) = mount["options"].as_array_mut() {
+            options.retain(|option| option != "gid=5");
+        }
+    }
+}
+
+/// The words of each line.
+fn table(text: &str) -> Vec<Vec<&str>> {
+    text.lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect()
+}
+
+#[test]
+fn spec_rootless_and_run_just_work() {
+    let home = Home::new("true");
+    let output = home.shell(
+        "",
+        "cd bundle; rm config.json; $coracle spec --rootless
+         sed -i 's/\"terminal\": true/\"terminal\": false/; s/\"sh\"/\"id\", \"-u\"/' config.json
+         $coracle run $id",
+    );
+    assert_eq!(output.ok().stdout, "0\n");
+    home.bundle.assert_nothing_left();
+}
+
+#[test]
+fn a_users_container_lives_and_dies() {
+    let home = Home::new("trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done");
+    let output = home.shell(
+        "",
+        "set -e
+         $coracle create --bundle bundle $id </dev/null >out 2>&1
+         $coracle state $id | grep -q '\"status\": \"created\"'
+         $coracle start $id
+         $coracle list | grep -q \"$id .* running .* tester\"
+         $coracle exec $id sh -c 'echo $(id -u) $(cat /proc/1/comm)'
+         $coracle kill $id TERM
+         while $coracle state $id | grep -q running; do sleep 0.05; done
+         $coracle delete $id
+         $coracle list -q",
+    );
+    assert_eq!(output.ok().stdout, "0 sh\n");
+    home.bundle.assert_nothing_left();
+}
+
+#[test]
+fn the_state_is_in_the_users_runtime_directory() {
+    let home = Home::new("true");
+    let output = home.shell(
+        "",
+        "mkdir -m 700 runtime; ./coracle create --bundle bundle $id </dev/null >out 2>&1
+         ls runtime/coracle; ./coracle delete --force $id; ls runtime/coracle",
+    );
+    assert_eq!(output.ok().stdout, format!("{}\n", home.bundle.id));
+}
+
+#[test]
+fn missing_mappings_are_made_of_the_subordinate_ids() {
+    let mut home = Home::new("cat /proc/self/uid_map /proc/self/gid_map; id -u; id -G");
+    let linux = home.bundle.config["linux"].as_object_mut().unwrap();
+    linux.remove("uidMappings");
+    linux.remove("gidMappings");
+    let own = USER.to_string();
+    let output = home.run("").ok();
+    assert_eq!(
+        table(&output.stdout)[..2],
+        [["0", &own, "1"], ["0", &own, "1"]]
+    );
+
+    home.bundle.config["process"]["user"] = json!({"uid": 7, "gid": 9, "additionalGids": [3, 4]});
+    let output = home
+        .run("other:1:5\ntester:200000:100\n34567:300000:50\n")
+        .ok();
+    assert_eq!(
+        table(&output.stdout),
+        [
+            vec!["0", "200000", "7"],
+            vec!["7", &own, "1"],
+            vec!["8", "200007", "93"],
+            vec!["101", "300000", "50"],
+            vec!["0", "200000", "9"],
+            vec!["9", &own, "1"],
+            vec!["10", "200009", "91"],
+            vec!["101", "300000", "50"],
+            vec!["7"],
+            vec!["9", "3", "4"],
+        ]
+    );
+    home.bundle.assert_nothing_left();
+}
+
+#[test]
+fn ranges_that_are_not_the_users_are_named() {
+    let mut home = Home::new("true");
+    let more = json!({"containerID": 1, "hostID": 200000, "size": 10});
+    let add = |config: &mut Value, field: &str| {
+        config["linux"][field]
+            .as_array_mut()
+            .unwrap()
+            .push(more.clone());
+    };
+    add(&mut home.bundle.config, "uidMappings");
+    home.run("")
+        .fails_with("/etc/subuid does not give host ids 200000 to 200009 to user tester, but none");
+    home.run("tester:200001:100\n").fails_with(
+        "linux.uidMappings: newuidmap: uid range [1-11) -> [200000-200010) not allowed",
+    );
+    home.run("tester:200001:100\n")
+        .fails_with("to user tester, but 200001 to 200100");
+    home.run("tester:200000:10\n").ok();
+    add(&mut home.bundle.config, "gidMappings");
+    home.run("tester:200000:9\n")
+        .fails_with("linux.uidMappings");
+    home.run("tester:200000:10\n").ok();
+    home.bundle.assert_nothing_left();
+}
+
+#[test]
+fn groups_that_cannot_be_set_are_refused() {
+    let mut home = Home::new("true");
+    home.bundle.config["process"]["user"]["additionalGids"] = json!([0]);
+    home.run("").fails_with(
+        "process.user.additionalGids: cannot set any additional groups in a rootless container",
+    );
+    home.bundle.config["process"]["user"]["additionalGids"] = json!([7]);
+    home.run("")
+        .fails_with("process.user.additionalGids: cannot setgid to unmapped gid 7");
+    home.bundle.assert_nothing_left();
+}
+
+#[test]
+fn a_host_that_forbids_user_namespaces() {
+    let home = Home::new("true");
+    let output = home.shell(
+        "",
+        "unshare --user --map-root-user sh -c 'echo 0 > /proc/sys/user/max_user_namespaces
+            exec $coracle run --bundle bundle $id'",
+    );
+    output.fails_with(
+        "linux.namespaces: no user namespace can be made: user.max_user_namespaces is 0",
+    );
+    home.bundle.assert_nothing_left();
+}
