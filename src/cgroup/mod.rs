@@ -366,32 +366,36 @@ impl Cgroup {
         Some(own.path.clone())
     }
 
-    /// The v1 hierarchies, for a container that mounts them.
-    pub fn v1_mounts(&self) -> Vec<V1Mount> {
+    /// The v1 hierarchies, for a container that mounts them. It sees our cgroup of those in which it has none of its own.
+    pub fn v1_mounts(&self, layout: &Layout) -> Vec<V1Mount> {
         if self.unified {
             return Vec::new();
         }
-        let mount = |directory: &Directory| {
-            let mut options = directory.controllers.clone();
-            if options
-                .iter()
-                .any(|controller| controller.starts_with("name="))
-            {
+        let mount = |hierarchy: &layout::Hierarchy| {
+            let mut options = hierarchy.controllers.clone();
+            if options.iter().any(|option| option.starts_with("name=")) {
                 options.insert(0, "none".into());
             }
+            let joined = self
+                .directories
+                .iter()
+                .find(|directory| directory.mountpoint == hierarchy.mountpoint);
             Some(V1Mount {
-                name: directory
+                name: hierarchy
                     .mountpoint
                     .file_name()?
                     .to_string_lossy()
                     .into_owned(),
                 options,
-                mountpoint: directory.mountpoint.clone(),
-                cgroup: directory.cgroup.clone(),
+                mountpoint: hierarchy.mountpoint.clone(),
+                cgroup: joined
+                    .map_or(&hierarchy.own, |directory| &directory.cgroup)
+                    .clone(),
             })
         };
-        let v1 = |directory: &&Directory| !directory.controllers.is_empty();
-        self.directories
+        let v1 = |hierarchy: &&layout::Hierarchy| !hierarchy.controllers.is_empty();
+        layout
+            .hierarchies
             .iter()
             .filter(v1)
             .filter_map(mount)

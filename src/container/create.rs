@@ -165,7 +165,7 @@ pub fn plan(options: &Options) -> Result<String> {
         annotations: &config.annotations,
     };
     let cgroup = Cgroup::plan(&layout, &wanted)?;
-    facts.v1_mounts = cgroup.v1_mounts();
+    facts.v1_mounts = cgroup.v1_mounts(&layout);
     facts.cgroup2 = cgroup.v2_path();
     facts.null_streams = 0;
     facts.hierarchies = facts.v1_mounts.len();
@@ -289,7 +289,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         .iter()
         .any(|mount| mount.kind.as_deref() == Some("cgroup"))
     {
-        facts.v1_mounts = cgroup.v1_mounts();
+        facts.v1_mounts = cgroup.v1_mounts(&layout);
         facts.cgroup2 = cgroup.v2_path();
     }
     facts.tree_namespace =
