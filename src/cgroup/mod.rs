@@ -44,6 +44,29 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use systemd::Unit;
 
+/// Whether a cgroup that may not be made is done without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rootless {
+    /// It is an error.
+    #[default]
+    No,
+    /// It is done without.
+    Yes,
+    /// It depends on whether we are root of a user namespace or of the host: asked only when it matters.
+    Detect,
+}
+
+impl Rootless {
+    /// The answer.
+    pub fn applies(self) -> bool {
+        match self {
+            Rootless::No => false,
+            Rootless::Yes => true,
+            Rootless::Detect => process::in_user_namespace(),
+        }
+    }
+}
+
 /// What the cgroup of a new container is to be.
 pub struct Wanted<'a> {
     /// The container's id.
@@ -53,7 +76,7 @@ pub struct Wanted<'a> {
     /// Systemd is to make it: then the path is `slice:prefix:name`.
     pub systemd: bool,
     /// Without the rights of root: the user's systemd is asked, not the system's.
-    pub rootless: bool,
+    pub rootless: Rootless,
     /// The user to whom it is given on v2.
     pub owner: Option<u32>,
     /// The configuration's: they may have unit properties.
@@ -144,7 +167,11 @@ impl Cgroup {
     /// Makes the cgroup and sets its limits. One that is there already must have no processes and not be frozen. With
     /// `optional`, what may not be made is done without, unless a limit needs it. On an error, what was made is removed.
     /// With systemd, only those v1 directories are made that it may not know of. The result is for [`Cgroup::undo`].
-    pub fn make(&mut self, resources: Option<&Resources>, optional: bool) -> Result<Vec<PathBuf>> {
+    pub fn make(
+        &mut self,
+        resources: Option<&Resources>,
+        optional: Rootless,
+    ) -> Result<Vec<PathBuf>> {
         let mut made = Vec::new();
         if self.unified && self.unit.is_some() {
             return Ok(made);
@@ -168,7 +195,7 @@ impl Cgroup {
     fn make_directories(
         &mut self,
         resources: Option<&Resources>,
-        optional: bool,
+        optional: Rootless,
         made: &mut Vec<PathBuf>,
     ) -> Result<bool> {
         let denied = |error: &std::io::Error| {
@@ -187,7 +214,7 @@ impl Cgroup {
             }
             let made_all = tree::make(&directory.mountpoint, path, self.unified, made);
             let whole = match made_all {
-                Err(error) if optional && denied(&error) => continue,
+                Err(error) if denied(&error) && optional.applies() => continue,
                 result => result
                     .with_context(|| format!("linux.cgroupsPath: mkdir {}", path.display()))?,
             };
@@ -234,7 +261,12 @@ impl Cgroup {
 
     /// Has systemd make the unit with the process, which waits meanwhile, and sets the limits. On an error, the unit
     /// and its processes are gone.
-    pub fn adopt(&mut self, pid: i32, resources: Option<&Resources>, optional: bool) -> Result<()> {
+    pub fn adopt(
+        &mut self,
+        pid: i32,
+        resources: Option<&Resources>,
+        optional: Rootless,
+    ) -> Result<()> {
         let Some(unit) = self.unit.clone() else {
             return Ok(());
         };
@@ -280,7 +312,7 @@ impl Cgroup {
     }
 
     /// The first limits. Devices are restricted even where the configuration has no rules.
-    fn set_up(&self, resources: Option<&Resources>, optional: bool, new: bool) -> Result<()> {
+    fn set_up(&self, resources: Option<&Resources>, optional: Rootless, new: bool) -> Result<()> {
         if let (Some(owner), Some(path)) = (self.owner, self.processes()) {
             owner::give(&path, owner)?;
         }
@@ -290,7 +322,7 @@ impl Cgroup {
         let rules = resources.map_or(&[][..], |resources| &resources.devices);
         match self.restrict_devices(rules, new) {
             // What an unprivileged user cannot restrict, the kernel does not give to it either.
-            Err(_) if optional => Ok(()),
+            Err(_) if optional.applies() => Ok(()),
             result => result,
         }
     }

@@ -16,6 +16,7 @@ mod spec;
 mod table;
 mod update;
 
+use crate::cgroup::Rootless;
 use crate::container::Store;
 use crate::error::{Error, Result};
 use crate::log;
@@ -33,8 +34,8 @@ pub struct Global {
     pub root_given: bool,
     /// `--systemd-cgroup`.
     pub systemd_cgroup: bool,
-    /// Cgroups that may not be made are done without.
-    pub rootless: bool,
+    /// `--rootless`: whether cgroups that may not be made are done without.
+    pub rootless: Rootless,
 }
 
 /// Runs a command line; what it returns is the exit status.
@@ -147,14 +148,15 @@ fn global(matches: &Matches) -> Result<Global> {
         .value("rootless")
         .map(|value| value.to_string_lossy())
     {
-        Some(value) if value == "true" => true,
-        Some(value) if value == "false" => false,
+        Some(value) if value == "true" => Rootless::Yes,
+        Some(value) if value == "false" => Rootless::No,
         Some(value) if value != "auto" => {
             return Err(Error::new(format!(
                 "--rootless: {value:?} is unknown: use true, false or auto"
             )));
         }
-        _ => !root,
+        _ if root => Rootless::Detect,
+        _ => Rootless::Yes,
     };
     let root = match (matches.path("root"), std::env::var_os("XDG_RUNTIME_DIR")) {
         (Some(path), _) if path == std::path::Path::new("/") => {
@@ -163,7 +165,8 @@ fn global(matches: &Matches) -> Result<Global> {
             ));
         }
         (Some(path), _) => std::path::absolute(&path).unwrap_or(path),
-        (None, Some(runtime)) if !root && !runtime.is_empty() => {
+        // Root of a user namespace has no rights over the host's /run: Podman calls us so.
+        (None, Some(runtime)) if !runtime.is_empty() && (!root || unprivileged_root()) => {
             PathBuf::from(runtime).join("coracle")
         }
         (None, _) if !root => PathBuf::from(format!("/tmp/coracle-{}", process::euid())),
@@ -175,6 +178,11 @@ fn global(matches: &Matches) -> Result<Global> {
         systemd_cgroup: systemd,
         rootless,
     })
+}
+
+/// Whether we are root in a user namespace alone; runc tells it so.
+fn unprivileged_root() -> bool {
+    std::env::var_os("USER").is_none_or(|user| user != "root") && process::in_user_namespace()
 }
 
 /// Prints to standard output. A reader that is gone is no error of ours.

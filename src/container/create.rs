@@ -6,7 +6,7 @@ use super::net_devices::Devices;
 use super::readiness::{self, Readiness};
 use super::store::{self, Record, Store};
 use super::{hooks, host, identity, notify, stdio, trees};
-use crate::cgroup::{self, Cgroup, Layout, Wanted};
+use crate::cgroup::{self, Cgroup, Layout, Rootless, Wanted};
 use crate::error::{Context, Error, Result};
 use crate::oci::{self, Config, NamespaceType, Status, annotation};
 use crate::program::wire::{Message, Op, stage};
@@ -47,9 +47,19 @@ pub struct Options {
     /// The runtime does not stay with the process.
     pub detach: bool,
     /// Cgroups that cannot be made are done without.
-    pub rootless: bool,
+    pub rootless: Rootless,
     /// Systemd makes the cgroup.
     pub systemd: bool,
+}
+
+impl Options {
+    /// A cgroup that was asked for by its path is never done without.
+    fn cgroup_optional(&self, config: &Config) -> Rootless {
+        match config.linux.cgroups_path {
+            Some(_) => Rootless::No,
+            None => self.rootless,
+        }
+    }
 }
 
 /// A container that has been made.
@@ -120,17 +130,17 @@ fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: PathBuf) -> 
 }
 
 /// What the compiler must know of a container that runs.
-pub(super) fn facts_of(record: &Record) -> Facts {
-    Facts {
+pub(super) fn facts_of(record: &Record) -> Result<Facts> {
+    Ok(Facts {
         id: record.id.clone(),
         bundle: record.bundle.clone(),
         rootfs: record.rootfs.clone(),
-        v1_mounts: record.cgroup.v1_mounts(),
+        v1_mounts: record.cgroup.v1_mounts(&Layout::detect()?),
         cgroup2: record.cgroup.v2_path(),
         unprivileged: process::euid() != 0,
         running: true,
         ..Facts::default()
-    }
+    })
 }
 
 fn rootfs(config: &Config, bundle: &Path) -> PathBuf {
@@ -160,7 +170,7 @@ pub fn plan(options: &Options) -> Result<String> {
         id: "ID",
         path: config.linux.cgroups_path.as_deref(),
         systemd: options.systemd,
-        rootless: false,
+        rootless: Rootless::No,
         owner: None,
         annotations: &config.annotations,
     };
@@ -279,7 +289,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     }
     // Before anything is made, so that `delete --force` finds it all should we be killed.
     let file = store.begin(&record)?;
-    let optional = options.rootless && linux.cgroups_path.is_none();
+    let optional = options.cgroup_optional(&config);
     undo.made = cgroup.make(linux.resources.as_ref(), optional)?;
     undo.cgroup = Some(cgroup.without_unit());
     let tasks = cgroup.join_fds()?;
@@ -461,7 +471,7 @@ fn start_stub(
     let joined = join_ours(config)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();
     let new_user = is_new(linux.namespace(NamespaceType::User));
-    let optional = options.rootless && linux.cgroups_path.is_none();
+    let optional = options.cgroup_optional(config);
     let cgroup = RefCell::new(cgroup);
     let prepare = |pid| {
         if new_user {

@@ -43,7 +43,7 @@ pub fn mounts(
             .context("joining the container's PID namespace")?;
     }
     let run = |program: &Program| execute(program, &config, &record, target.as_fd(), signals);
-    let program = program::change_mounts(&config, flags, &facts_of(&record), add)?;
+    let program = program::change_mounts(&config, flags, &facts_of(&record)?, add)?;
     program.warnings.iter().for_each(|text| log::warn(text));
     let Err((error, failed)) = run(&program) else {
         return Ok(());

@@ -183,6 +183,12 @@ pub fn set_affinity(mask: &[u8]) -> Result<()> {
     check(unsafe { libc::sched_setaffinity(0, mask.len(), mask.as_ptr().cast()) }).map(drop)
 }
 
+/// Whether we are in another user namespace than the host's first, whose map is of all ids: user_namespaces(7).
+pub fn in_user_namespace() -> bool {
+    let map = super::file::read_text(std::path::Path::new("/proc/self/uid_map"));
+    map.is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
+}
+
 /// The effective user id, as it was at the start: we never change it.
 pub fn euid() -> u32 {
     // SAFETY: always succeeds, without asking the kernel, which has told it at exec.

@@ -53,7 +53,7 @@ impl Unit {
             ));
         }
         let path = wanted.path.filter(|path| !path.is_empty());
-        let unit = Unit::named(path, wanted.id, wanted.rootless)?;
+        let unit = Unit::named(path, wanted.id, wanted.rootless.applies())?;
         let subgroup = match wanted
             .annotations
             .get(SUBGROUP)
