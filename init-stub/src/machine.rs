@@ -202,18 +202,23 @@ impl Machine {
 
     /// Tells that the program has come to a stage.
     pub fn report_stage(&self, stage: u32) -> Outcome {
-        self.report_at(stage, 0)
+        self.tell(Message::STAGE, stage, 0)
     }
 
     /// Tells the number of a filter's listener.
     pub fn report_listener(&self, listener: u32) -> Outcome {
-        self.report_at(stage::LISTENER, listener)
+        self.tell(Message::STAGE, stage::LISTENER, listener)
     }
 
-    fn report_at(&self, stage: u32, call: u32) -> Outcome {
+    /// Tells that this process, the sender, goes on in place of the one that the runtime started.
+    pub fn report_fork(&self) -> Outcome {
+        self.tell(Message::FORKED, 0, 0)
+    }
+
+    fn tell(&self, kind: u32, op: u32, call: u32) -> Outcome {
         let message = Message {
-            kind: Message::STAGE,
-            op: stage,
+            kind,
+            op,
             call,
             errno: 0,
         };

@@ -452,12 +452,15 @@ operations! {
     LandlockRestrict = 96 { index: u32, flags: u32, }
     /// Where the standard output (1) or error (2) of hooks goes from here on.
     HookOutput = 92 { number: u32, file: Slot, }
+    /// Goes on as a child of the runtime in the PID namespace that was joined, and sends [`Message::FORKED`]: what
+    /// others see there is this image from the start, never the runtime's.
+    Fork = 125 {}
 }
 
 /// What the stub sends: fixed-size messages on a `SOCK_SEQPACKET` socket, or on `start`'s connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message {
-    /// [`Message::STAGE`], [`Message::FAILED`], [`Message::OUTPUT`] or [`Message::TREE`].
+    /// [`Message::STAGE`], [`Message::FAILED`], [`Message::OUTPUT`], [`Message::TREE`] or [`Message::FORKED`].
     pub kind: u32,
     /// The stage; or the index of the operation that failed.
     pub op: u32,
@@ -476,6 +479,8 @@ impl Message {
     pub const OUTPUT: u32 = 3;
     /// The stub asks for the tree of the mount of the index `op`, and waits for its descriptor.
     pub const TREE: u32 = 4;
+    /// The child of an [`Op::Fork`] goes on: its pid is the sender's.
+    pub const FORKED: u32 = 5;
     /// The size of the fixed part of the binary form, in bytes.
     pub const SIZE: usize = 16;
     /// The most bytes that follow it.

@@ -501,10 +501,11 @@ fn start_stub(
         own_time,
         keep_groups: config.set(annotation::KEEP_GROUPS),
     };
-    let child = launch(program, &descriptors, &how).map_err(|error| match new_user {
-        true => identity::explain_refusal(error),
-        false => error,
-    });
+    let child =
+        launch(program, &descriptors, &how, report.as_fd()).map_err(|error| match new_user {
+            true => identity::explain_refusal(error),
+            false => error,
+        });
     close_all(descriptors);
     for (namespace, kind) in joined {
         spawn::setns(namespace.as_fd(), kind).context("setns")?;
@@ -547,7 +548,11 @@ fn join_ours(config: &Config) -> Result<Vec<(OwnedFd, i32)>> {
         (NamespaceType::Pid, libc::CLONE_NEWPID, "pid"),
         (NamespaceType::Time, CLONE_NEWTIME, "time"),
     ];
+    let guarded = program::guarded_pid_namespace(config).is_some();
     for (kind, flag, file) in early {
+        if guarded && kind == NamespaceType::Pid {
+            continue;
+        }
         let Some(path) = linux
             .namespace(kind)
             .and_then(|namespace| namespace.path.as_deref())

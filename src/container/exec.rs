@@ -135,7 +135,17 @@ fn start(
         preserve_fds: options.preserve_fds,
         ..Facts::default()
     };
-    let before_clone = namespaces & libc::CLONE_NEWPID as u32;
+    // Who may trace us in there must not meet a process that still is the runtime; and without rights of our own, we have
+    // none over that PID namespace before we are in its user namespace. The stub joins it then.
+    let user = namespaces & libc::CLONE_NEWUSER as u32 != 0;
+    let guarded = match user {
+        true => facts.unprivileged,
+        false => traces(config),
+    };
+    let before_clone = match guarded {
+        true => 0,
+        false => namespaces & libc::CLONE_NEWPID as u32,
+    };
     let program = program::exec(process, config, namespaces & !before_clone, &facts)?;
     super::create::note(&program);
     program
@@ -158,8 +168,7 @@ fn start(
         ..Given::default()
     };
     let descriptors = handles::open(&program.handles, given)?;
-    let maps =
-        (namespaces & libc::CLONE_NEWUSER as u32 != 0).then(|| stdio::maps_of_process(record.pid));
+    let maps = user.then(|| stdio::maps_of_process(record.pid));
     stdio::give_to(process, maps.as_deref(), options.detach);
     initial_affinity(process)?;
     if before_clone != 0 {
@@ -167,8 +176,15 @@ fn start(
         joined
             .map_err(|error| ended(&target, error.wrap("joining the container's PID namespace")))?;
     }
-    let child = launch_in(&program, &descriptors, &cgroup, record, options)
-        .map_err(|error| ended(&target, error))?;
+    let child = launch_in(
+        &program,
+        &descriptors,
+        &cgroup,
+        record,
+        options,
+        report.as_fd(),
+    )
+    .map_err(|error| ended(&target, error))?;
     // The stub has its own: ours would keep the report socket from being closed with it.
     close_all(descriptors);
     let process = notify::Notifying {
@@ -224,6 +240,7 @@ fn launch_in(
     cgroup: &Cgroup,
     record: &Record,
     options: &Exec,
+    report: BorrowedFd<'_>,
 ) -> Result<spawn::Child> {
     let start = |cgroup: &Cgroup| {
         let directory = cgroup.dir_fd().context("can't open cgroup")?;
@@ -232,7 +249,7 @@ fn launch_in(
             needs_cgroup: cgroup.is_unified(),
             ..Launch::default()
         };
-        let child = launch(program, descriptors, &how);
+        let child = launch(program, descriptors, &how, report);
         match directory {
             Some(_) => child.context("error adding pid of the process to cgroups"),
             None => child,
@@ -308,6 +325,18 @@ fn follow(
         Some(path) => super::create::send_pidfd(path, child.pidfd.as_fd(), "setns"),
         None => Ok(()),
     }
+}
+
+/// Whether the container's processes may trace one of ours that has come into their PID namespace: with
+/// CAP_SYS_PTRACE, or with no less rights than ours.
+fn traces(config: &oci::Config) -> bool {
+    let process = config.process.as_ref();
+    let Some(capabilities) = process.and_then(|process| process.capabilities.as_ref()) else {
+        return false;
+    };
+    let theirs = program::any_of(capabilities);
+    let ours = process::permitted_capabilities();
+    theirs & program::SYS_PTRACE != 0 || ours & !theirs == 0
 }
 
 /// The `CLONE_NEW*` flags of the namespaces in which the process differs from us.

@@ -6,7 +6,7 @@ use crate::error::{Context, Error, Result, errno_text};
 use crate::oci::{Config, IdMapping, NamespaceType, Process};
 use crate::sys;
 use std::fs::{self, File};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Completes a configuration that wants a new user namespace without saying which ids it maps.
 pub fn complete(config: &mut Config) {
@@ -134,7 +134,7 @@ pub fn namespace_with_maps(uids: &[IdMapping], gids: &[IdMapping]) -> Result<Own
         prepare: Some(&maps),
         ..Launch::default()
     };
-    let child = super::launch::launch(&crate::program::waiter(), &[theirs], &launch)?;
+    let child = super::launch::launch(&crate::program::waiter(), &[theirs], &launch, ours.as_fd())?;
     let path = format!("/proc/{}/ns/user", child.pid);
     let namespace = File::open(&path)
         .map(OwnedFd::from)

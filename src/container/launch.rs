@@ -1,10 +1,11 @@
 //! From a program to a process: descriptors opened, the image sealed, one child cloned.
 
 use super::handles;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::log;
-use crate::program::Program;
-use crate::sys::{image, spawn};
+use crate::program::wire::Message;
+use crate::program::{self, Program};
+use crate::sys::{image, process, socket, spawn};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The stub's ELF image, as build.rs made it.
@@ -27,12 +28,17 @@ pub struct Launch<'a> {
     pub keep_groups: bool,
 }
 
-/// Starts the stub on the program, with the handles opened as these descriptors.
+/// Starts the stub on the program, with the handles opened as these descriptors. `report` is our end of its socket.
 pub fn launch(
     program: &Program,
     descriptors: &[OwnedFd],
     launch: &Launch<'_>,
+    report: BorrowedFd<'_>,
 ) -> Result<spawn::Child> {
+    let forks = program.forks();
+    if forks {
+        socket::tell_senders(report).context("setsockopt")?;
+    }
     let code = program.encode(&handles::numbers(descriptors));
     let image = sealed_image(&code, program.scratch_bytes())?;
     // runc's words for its stages: whoever looks for them in a log finds them.
@@ -55,8 +61,37 @@ pub fn launch(
         Err(_) if launch.cgroup.is_some() && !launch.needs_cgroup => spawn(None)?,
         child => child?,
     };
+    let child = match forks {
+        true => successor(program, &child, report)?,
+        false => child,
+    };
     log::debug(&format!("child process in init(): pid {}", child.pid));
     Ok(child)
+}
+
+/// Waits for the child in whose place another goes on, and returns that: [`program::wire::Op::Fork`].
+fn successor(
+    program: &Program,
+    first: &spawn::Child,
+    report: BorrowedFd<'_>,
+) -> Result<spawn::Child> {
+    let mut buffer = [0; Message::SIZE];
+    let (length, sender) = socket::receive_from(report, &mut buffer).context("container init")?;
+    // It has nothing left to do, whatever came.
+    process::wait(first.pid)?;
+    match Message::from_bytes(&buffer[..length]) {
+        Ok(message) if message.kind == Message::FORKED && sender > 0 => {
+            // Our child, not waited for yet: the pid is nobody else's.
+            let pidfd = process::pidfd_open(sender).context("pidfd_open")?;
+            Ok(spawn::Child { pid: sender, pidfd })
+        }
+        Ok(message) => {
+            Err(program::explain(program, message, None).wrap("unable to start container process"))
+        }
+        Err(_) => Err(Error::new(
+            "unable to start container process: container init ended early",
+        )),
+    }
 }
 
 /// The stub with the program as its last segment and zeroed memory behind it, in a file that nobody can change.

@@ -72,7 +72,7 @@ fn execute(
             ..Given::default()
         };
         let descriptors = handles::open(&program.handles, given)?;
-        let child = launch(program, &descriptors, &Launch::default());
+        let child = launch(program, &descriptors, &Launch::default(), report.as_fd());
         close_all(descriptors);
         Ok((report, child?))
     };

@@ -51,6 +51,17 @@ pub const ALL: u64 = (1 << NAMES.len()) - 1;
 /// The number of CAP_SYS_ADMIN.
 pub const SYS_ADMIN: u32 = 21;
 
+/// CAP_SYS_PTRACE, as a bit set.
+pub const SYS_PTRACE: u64 = 1 << 19;
+
+/// The capabilities that are in any of the five sets, as a bit set.
+pub fn any_of(capabilities: &crate::oci::Capabilities) -> u64 {
+    let sets = capabilities.sets();
+    let names = sets.iter().flat_map(|(_, names)| names.iter());
+    let bits = names.filter_map(|name| number(name));
+    bits.fold(0, |set, bit| set | 1 << bit)
+}
+
 /// The names of all capabilities, as the spec has them.
 pub fn all_names() -> Vec<String> {
     NAMES.iter().map(|name| ["CAP_", name].concat()).collect()
@@ -105,6 +116,10 @@ mod tests {
     fn names_and_numbers_agree() {
         assert_eq!(number("CAP_CHOWN"), Some(0));
         assert_eq!(number("CAP_SYS_ADMIN"), Some(SYS_ADMIN));
+        assert_eq!(
+            number("CAP_SYS_PTRACE").map(|bit| 1 << bit),
+            Some(SYS_PTRACE)
+        );
         assert_eq!(number("CAP_CHECKPOINT_RESTORE"), Some(40));
         assert_eq!(number("CAP_NOSUCH"), None);
         assert_eq!(names(1 << 5 | 1 << 29), "kill,audit_write");

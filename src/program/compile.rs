@@ -10,7 +10,8 @@ use crate::oci::{
 };
 
 /// Namespaces that are joined by the stub, in the order in which it does so, with their `CLONE_NEW*` flags.
-/// PID and time namespaces are joined by the runtime: they change only its children.
+/// Time namespaces, and PID namespaces beside a user namespace, are joined by the runtime: they change only its
+/// children.
 const JOINED: &[(NamespaceType, i32)] = &[
     (NamespaceType::User, libc::CLONE_NEWUSER),
     (NamespaceType::Ipc, libc::CLONE_NEWIPC),
@@ -268,6 +269,14 @@ pub fn keyring(process: &Process, facts: &Facts, permissions: u32, program: &mut
 fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
     let user = config.linux.namespace(NamespaceType::User);
     program.push(Op::Undumpable {});
+    if let Some(path) = guarded_pid_namespace(config) {
+        let namespace = program.slot(Handle::Namespace(NamespaceType::Pid, path.into()));
+        program.push(Op::Setns {
+            namespace,
+            flags: libc::CLONE_NEWPID as u32,
+        });
+        program.push(Op::Fork {});
+    }
     for &(kind, flags) in JOINED {
         let Some(path) = config
             .linux
@@ -309,6 +318,16 @@ fn hook_output(config: &Config, program: &mut Program) {
             let file = program.slot(Handle::HookOutput(path.into()));
             program.push(Op::HookOutput { number, file });
         }
+    }
+}
+
+/// The PID namespace that the stub joins itself: who is in it already may have CAP_SYS_PTRACE, and must not find a
+/// process in it that still is the runtime. With a user namespace nobody in there has rights over the runtime.
+pub fn guarded_pid_namespace(config: &Config) -> Option<&str> {
+    let linux = &config.linux;
+    match linux.namespace(NamespaceType::User) {
+        Some(_) => None,
+        None => linux.namespace(NamespaceType::Pid)?.path.as_deref(),
     }
 }
 

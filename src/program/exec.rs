@@ -5,8 +5,8 @@ use super::{Facts, Handle, Program, compile, landlock, mounts, process};
 use crate::error::{Context, Result};
 use crate::oci::{Config, Process};
 
-/// Compiles the program of an exec'ed process; `namespaces` are the `CLONE_NEW*` flags of those that the
-/// container does not share with the runtime.
+/// Compiles the program of an exec'ed process; `namespaces` are the `CLONE_NEW*` flags of those that it joins by
+/// itself.
 pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) -> Result<Program> {
     let mut program = Program::new(facts.preserve_fds);
     let user = namespaces & libc::CLONE_NEWUSER as u32 != 0;
@@ -26,6 +26,9 @@ pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) 
         namespace: target,
         flags: namespaces,
     });
+    if namespaces & libc::CLONE_NEWPID as u32 != 0 {
+        program.push(Op::Fork {});
+    }
     if user {
         program.push(Op::BecomeRoot {
             keep_groups: facts.keep_groups.into(),

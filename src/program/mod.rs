@@ -16,10 +16,10 @@ mod show;
 #[path = "../../init-stub/src/wire.rs"]
 pub mod wire;
 
-pub use capabilities::all_names as capability_names;
-pub use compile::mounts_for_host;
+pub use capabilities::{SYS_PTRACE, all_names as capability_names, any_of};
 pub use compile::new as is_new;
 pub use compile::{container, waiter};
+pub use compile::{guarded_pid_namespace, mounts_for_host};
 pub use exec::{change_mounts, exec};
 pub use explain::{explain, explain_start};
 pub use mounts::{BindSource, bind_source, can_enter_tree, wants_link};
@@ -185,6 +185,11 @@ impl Program {
             program.push(Op::Unmount { target });
         }
         program
+    }
+
+    /// Whether another process than the first goes on with the program.
+    pub fn forks(&self) -> bool {
+        self.ops().any(|op| matches!(op, Op::Fork {}))
     }
 
     /// How many bytes of zeroed memory follow the program.

@@ -145,6 +145,20 @@ fn connect_to(
 /// Receives one packet into the buffer, and a descriptor if one came with it (close-on-exec). Returns the
 /// packet's length: 0 when the other side has closed its end.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
+    let (length, message) = receive_with(socket, buffer)?;
+    match message {
+        Some(Ancillary::Descriptor(fd)) => Ok((length, Some(fd))),
+        _ => Ok((length, None)),
+    }
+}
+
+/// What came with a packet.
+enum Ancillary {
+    Descriptor(OwnedFd),
+    Sender(i32),
+}
+
+fn receive_with(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Ancillary>)> {
     let mut iov = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
@@ -173,7 +187,17 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Opti
     // SAFETY: the header is as the kernel filled it in.
     let message = unsafe { libc::CMSG_FIRSTHDR(&raw const header) };
     // SAFETY: a control header that is not null lies wholly in the control space.
-    if message.is_null() || unsafe { (*message).cmsg_type } != libc::SCM_RIGHTS {
+    let kind = (!message.is_null()).then(|| unsafe { (*message).cmsg_type });
+    if kind == Some(libc::SCM_CREDENTIALS) {
+        // SAFETY: SCM_CREDENTIALS carries this structure.
+        let sender = unsafe {
+            libc::CMSG_DATA(message)
+                .cast::<libc::ucred>()
+                .read_unaligned()
+        };
+        return Ok((length, Some(Ancillary::Sender(sender.pid))));
+    }
+    if kind != Some(libc::SCM_RIGHTS) {
         return Ok((length, None));
     }
     // SAFETY: SCM_RIGHTS carries at least one descriptor, which is now ours.
@@ -184,7 +208,32 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Opti
                 .read_unaligned(),
         )
     };
-    Ok((length, Some(fd)))
+    Ok((length, Some(Ancillary::Descriptor(fd))))
+}
+
+/// Has the kernel tell the sender of each packet from now on: SO_PASSCRED of unix(7).
+pub fn tell_senders(socket: BorrowedFd<'_>) -> Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the option takes an integer of that size.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PASSCRED,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
+
+/// Receives one packet, and the pid of its sender: 0 where the kernel does not tell ([`tell_senders`]).
+pub fn receive_from(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, i32)> {
+    let (length, message) = receive_with(socket, buffer)?;
+    match message {
+        Some(Ancillary::Sender(pid)) => Ok((length, pid)),
+        _ => Ok((length, 0)),
+    }
 }
 
 /// Sends one packet; a receiver that is gone is an error, not a signal.

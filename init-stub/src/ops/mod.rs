@@ -227,6 +227,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
             access,
         } => landlock::port(machine, index, access, port),
         Op::LandlockRestrict { index, flags } => landlock::restrict(machine, index, flags),
+        Op::Fork {} => process::go_on_as_child(machine),
         Op::HookOutput { number, file } => hooks::output(machine, number, file),
     }
 }

@@ -38,6 +38,15 @@ pub fn await_start(machine: &mut Machine, listener: Slot) -> Outcome {
     }
 }
 
+/// Goes on as a child in the PID namespace that was joined. The runtime is its parent, and learns its pid from the
+/// kernel, with the message.
+pub fn go_on_as_child(machine: &Machine) -> Outcome {
+    if call::fork_sibling().step(step::FORK)? != 0 {
+        call::exit(0);
+    }
+    machine.report_fork()
+}
+
 /// prctl(PR_SET_DUMPABLE, 0).
 pub fn undumpable() -> Outcome {
     const PR_SET_DUMPABLE: u32 = 4;

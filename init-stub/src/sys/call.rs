@@ -29,6 +29,7 @@ pub const O_RDWR: u64 = 0x2;
 pub const O_CREAT: u64 = 0x40;
 pub const O_EXCL: u64 = 0x80;
 pub const O_NOCTTY: u64 = 0x100;
+pub const O_NONBLOCK: u64 = 0x800;
 pub const O_CLOEXEC: u64 = 0x80000;
 pub const O_PATH: u64 = 0x20_0000;
 
@@ -869,6 +870,12 @@ pub fn close_range(first: u32, last: u32) {
 pub fn close_on_exec_from(first: u32) -> Result<()> {
     const CLOEXEC: u32 = 4;
     done(syscall!(nr::CLOSE_RANGE, first, u32::MAX, CLOEXEC))
+}
+
+/// fork(2) that gives the child this process's own parent; its pid, and 0 in the child.
+pub fn fork_sibling() -> Result<usize> {
+    const CLONE_PARENT: usize = 0x8000;
+    syscall!(nr::CLONE, CLONE_PARENT, 0, 0, 0, 0)
 }
 
 /// fork(2): 0 in the child.
