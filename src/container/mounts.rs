@@ -10,7 +10,7 @@ use crate::error::{Context, Error, Result};
 use crate::oci::{Config, Mount, Status};
 use crate::program::wire::{Message, Op};
 use crate::program::{self, Program};
-use crate::sys::{close_all, process, socket, spawn};
+use crate::sys::{close_all, process, socket};
 use crate::{check, log};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -35,13 +35,9 @@ pub fn mounts(
     if !record.is_alive() {
         return Err(stopped());
     }
+    // With the PID namespace: a new procfs is of that which the stub's children would be in. The stub itself stays in
+    // ours, where none of the container's processes can see it.
     let flags = namespaces(record.pid)?;
-    let before_clone = flags & libc::CLONE_NEWPID as u32;
-    let flags = flags & !before_clone;
-    if before_clone != 0 {
-        spawn::setns(target.as_fd(), libc::CLONE_NEWPID)
-            .context("joining the container's PID namespace")?;
-    }
     let run = |program: &Program| execute(program, &config, &record, target.as_fd(), signals);
     let program = program::change_mounts(&config, flags, &facts_of(&record)?, add)?;
     program.warnings.iter().for_each(|text| log::warn(text));
