@@ -35,8 +35,6 @@ pub fn mounts(
     if !record.is_alive() {
         return Err(stopped());
     }
-    // With the PID namespace: a new procfs is of that which the stub's children would be in. The stub itself stays in
-    // ours, where none of the container's processes can see it.
     let flags = namespaces(record.pid)?;
     let run = |program: &Program| execute(program, &config, &record, target.as_fd(), signals);
     let program = program::change_mounts(&config, flags, &facts_of(&record)?, add)?;

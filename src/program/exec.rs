@@ -3,7 +3,7 @@
 use super::wire::{Bytes, Op};
 use super::{Facts, Handle, Program, compile, landlock, mounts, process};
 use crate::error::{Context, Result};
-use crate::oci::{Config, Process};
+use crate::oci::{Config, Mount, Process};
 
 /// Compiles the program of an exec'ed process; `namespaces` are the `CLONE_NEW*` flags of those that it joins by
 /// itself.
@@ -70,6 +70,13 @@ pub fn change_mounts(
         namespace: target,
         flags: namespaces,
     });
+    // A new procfs shows the PID namespace of the process that mounts it. For all else the stub stays out of the
+    // container's, where others could see it.
+    let procfs = |mount: &Mount| mount.kind.as_deref() == Some("proc");
+    let own_pids = namespaces & libc::CLONE_NEWPID as u32 != 0;
+    if add && own_pids && config.mounts.iter().any(procfs) {
+        program.push(Op::Fork {});
+    }
     if namespaces & libc::CLONE_NEWUSER as u32 != 0 {
         program.push(Op::BecomeRoot {
             keep_groups: facts.unprivileged.into(),

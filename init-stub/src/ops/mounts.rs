@@ -4,7 +4,7 @@
 //! the filter of an old engine around us), the tree is only described, and mounted in its place by mount(2):
 //! [`super::legacy`].
 
-use super::paths::{self, Name};
+use super::paths::{self, Buffer, Name};
 use super::text::{DescriptorPath, Octal};
 use super::{copy_up, legacy};
 use crate::machine::{Failure, Machine, Outcome, Step, c};
@@ -512,13 +512,20 @@ pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'
 
 /// Takes away what is mounted at the target.
 pub fn unmount(machine: &Machine, target: Text<'_>) -> Outcome {
-    let target = paths::open(machine.root(), c(target)?, O_PATH).step(step::OPENAT2)?;
-    // A directory needs no path of the container's /proc.
-    match call::fchdir(target.raw()) {
-        Ok(()) => call::detach(c"."),
-        Err(_) => call::detach(DescriptorPath::new(target.raw()).c_str()),
+    let there = paths::open(machine.root(), c(target)?, O_PATH).step(step::OPENAT2)?;
+    // By no path of the container's /proc, in which the stub may not even be.
+    if call::fchdir(there.raw()).is_ok() {
+        return call::detach(c".").step(step::UMOUNT);
     }
-    .step(step::UMOUNT)
+    let (parent, name) = paths::split(target.bytes());
+    let name = Name::entry(name).step(step::UMOUNT)?;
+    let mut path = Buffer::new();
+    path.push(b"/")
+        .and_then(|()| path.push(parent))
+        .step(step::UMOUNT)?;
+    let parent = paths::open(machine.root(), path.c_str().step(step::UMOUNT)?, O_PATH);
+    call::fchdir(parent.step(step::OPENAT2)?.raw()).step(step::CHDIR)?;
+    call::detach_entry(name.c_str().step(step::UMOUNT)?).step(step::UMOUNT)
 }
 
 /// Takes a mount of the host's out of this namespace, or covers it.

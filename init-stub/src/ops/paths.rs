@@ -138,7 +138,8 @@ impl Buffer {
         self.length = slash.unwrap_or(0);
     }
 
-    fn c_str(&self) -> Result<&CStr> {
+    /// As a C string.
+    pub fn c_str(&self) -> Result<&CStr> {
         let bytes = self.bytes.get(..=self.length).ok_or(Errno::NAMETOOLONG)?;
         CStr::from_bytes_with_nul(bytes).map_err(|_| Errno::INVAL)
     }

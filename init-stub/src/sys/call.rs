@@ -635,6 +635,17 @@ pub fn detach(path: &CStr) -> Result<()> {
     done(syscall!(nr::UMOUNT2, path.as_ptr(), MNT_DETACH))
 }
 
+/// umount2(2) of what is mounted on an entry of the working directory; a link is not followed.
+pub fn detach_entry(name: &CStr) -> Result<()> {
+    const MNT_DETACH: usize = 2;
+    const UMOUNT_NOFOLLOW: usize = 8;
+    done(syscall!(
+        nr::UMOUNT2,
+        name.as_ptr(),
+        MNT_DETACH | UMOUNT_NOFOLLOW
+    ))
+}
+
 /// pivot_root(2) with both arguments `.`: the new root, over which the old one is put.
 pub fn pivot_root() -> Result<()> {
     done(syscall!(nr::PIVOT_ROOT, c".".as_ptr(), c".".as_ptr()))
