@@ -24,7 +24,14 @@ pub fn fill_cpuset(mountpoint: &Path, path: &Path, new: bool, asked: Option<&Cpu
     let asked = asked.map_or([None, None], |cpu| [cpu.cpus.as_ref(), cpu.mems.as_ref()]);
     for ((field, name), asked) in CPUSET.iter().zip(asked) {
         if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-            set(path, field, name, &asked)?;
+            if let Err(error) = set(path, field, name, &asked) {
+                // A parent that was made on the way has none to give yet.
+                if !read(parent, name)?.trim().is_empty() {
+                    return Err(error);
+                }
+                fill_cpuset(mountpoint, parent, false, None)?;
+                set(path, field, name, &asked)?;
+            }
             continue;
         }
         if !new && !read(path, name)?.trim().is_empty() {
