@@ -454,10 +454,11 @@ fn start_stub(
         false => cgroup.dir_fd()?,
     };
     let linux = &config.linux;
+    let made_inside = u64::from(program::made_inside(config));
     let mut namespaces = 0;
     for (kind, flag) in CLONED {
         if is_new(linux.namespace(*kind)) {
-            namespaces |= *flag as u64;
+            namespaces |= *flag as u64 & !made_inside;
         }
     }
     if program.enters_tree {

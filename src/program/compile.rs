@@ -300,11 +300,32 @@ fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
             });
         }
     }
+    let mut flags = made_inside(config);
     if new(config.linux.namespace(NamespaceType::Cgroup)) {
-        program.push(Op::Unshare {
-            flags: libc::CLONE_NEWCGROUP as u32,
-        });
+        flags |= libc::CLONE_NEWCGROUP as u32;
     }
+    if flags != 0 {
+        program.push(Op::Unshare { flags });
+    }
+}
+
+/// The new namespaces that are not made with the process: beside a user namespace that is joined, they are to belong to
+/// that one. Devices need a network to move into before.
+pub fn made_inside(config: &Config) -> u32 {
+    let linux = &config.linux;
+    let user = linux.namespace(NamespaceType::User);
+    if user.is_none() || new(user) {
+        return 0;
+    }
+    JOINED
+        .iter()
+        .filter(|(kind, _)| match kind {
+            NamespaceType::Cgroup => false,
+            NamespaceType::Network => linux.net_devices.is_empty(),
+            _ => true,
+        })
+        .filter(|(kind, _)| new(linux.namespace(*kind)))
+        .fold(0, |all, (_, flag)| all | *flag as u32)
 }
 
 /// crun's annotations: where the output of hooks goes.

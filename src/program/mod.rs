@@ -18,7 +18,7 @@ pub mod wire;
 
 pub use capabilities::{SYS_PTRACE, all_names as capability_names, any_of};
 pub use compile::new as is_new;
-pub use compile::{container, waiter};
+pub use compile::{container, made_inside, waiter};
 pub use compile::{guarded_pid_namespace, mounts_for_host};
 pub use exec::{change_mounts, exec};
 pub use explain::{explain, explain_start};

@@ -218,3 +218,45 @@ fn a_namespace_path_that_is_none() {
         bundle.assert_nothing_left();
     }
 }
+
+#[test]
+fn what_is_new_beside_a_joined_user_namespace_belongs_to_it() {
+    if !fs::exists("/proc/self/ns/user").unwrap() {
+        skip!("the kernel has no user namespaces");
+    }
+    let with_user = |bundle: &mut Bundle| {
+        let linux = &mut bundle.config["linux"];
+        linux["namespaces"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"type": "user"}));
+        bundle.config["mounts"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|mount| mount["type"] != "cgroup");
+        let status = Command::new("chown")
+            .args(["-Rh", "100000:100000"])
+            .arg(bundle.rootfs(""))
+            .status();
+        assert!(status.unwrap().success());
+    };
+    let mut first = Bundle::sleeping();
+    with_user(&mut first);
+    let map = json!([{"containerID": 0, "hostID": 100000, "size": 65536}]);
+    first.config["linux"]["uidMappings"] = map.clone();
+    first.config["linux"]["gidMappings"] = map;
+    let container = first.start();
+    let mut second = Bundle::sh("cat /proc/self/uid_map; ls /sys/class/net; ip link; hostname");
+    with_user(&mut second);
+    for kind in ["user", "pid"] {
+        let path = format!("/proc/{}/ns/{kind}", container.pid());
+        set_path(&mut second.config, kind, path);
+    }
+    second.config["hostname"] = json!("second");
+    let output = second.run().ok();
+    let words: Vec<&str> = output.stdout.split_whitespace().collect();
+    assert_eq!(words[..4], ["0", "100000", "65536", "lo"], "{output:?}");
+    assert!(output.stdout.contains("LOOPBACK,UP"), "{output:?}");
+    assert!(output.stdout.ends_with("second\n"), "{output:?}");
+    second.assert_nothing_left();
+}
