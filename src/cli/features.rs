@@ -74,7 +74,11 @@ fn linux() -> LinuxFeatures {
         },
         apparmor: yes,
         selinux: yes,
-        intel_rdt: IntelRdtFeatures::default(),
+        intel_rdt: IntelRdtFeatures {
+            enabled: true,
+            schemata: true,
+            monitoring: true,
+        },
         memory_policy: MemoryPolicyFeatures {
             modes: owned(MemoryPolicyMode::ALL.iter().map(|word| word.name())),
             flags: owned(MemoryPolicyFlag::ALL.iter().map(|word| word.name())),

@@ -5,7 +5,7 @@ use super::launch::{Launch, launch};
 use super::net_devices::Devices;
 use super::readiness::{self, Readiness};
 use super::store::{self, Record, Store};
-use super::{hooks, host, identity, notify, stdio, trees};
+use super::{hooks, host, identity, notify, resctrl, stdio, trees};
 use crate::cgroup::{self, Cgroup, Layout, Rootless, Wanted};
 use crate::error::{Context, Error, Result};
 use crate::oci::{self, Config, NamespaceType, Status, annotation};
@@ -203,6 +203,7 @@ struct Undo {
     cgroup: Option<Cgroup>,
     /// The cgroup's directories that were not there before.
     made: Vec<PathBuf>,
+    rdt: Option<resctrl::Class>,
     /// Its pid is ours alone until it is waited for.
     child: Option<i32>,
     done: bool,
@@ -222,6 +223,11 @@ impl Drop for Undo {
             if let Err(error) = cgroup.undo(&self.made) {
                 log::warn(&error.to_string());
             }
+        }
+        if let Some(class) = &self.rdt
+            && let Err(error) = class.undo()
+        {
+            log::warn(&error.to_string());
         }
         if let Err(error) = store::remove_directory(&self.directory) {
             log::warn(&error.to_string());
@@ -256,6 +262,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         directory: directory.clone(),
         cgroup: None,
         made: Vec::new(),
+        rdt: None,
         child: None,
         done: false,
     };
@@ -287,9 +294,14 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     if program::mounts_for_host(&config) {
         record.mount_before = host::mount_id(&facts.rootfs);
     }
+    record.rdt = resctrl::plan(linux, &options.id)?;
     // Before anything is made, so that `delete --force` finds it all should we be killed.
     let file = store.begin(&record)?;
     let optional = options.cgroup_optional(&config);
+    if let Some(class) = &record.rdt {
+        undo.rdt = Some(class.clone());
+        class.make(linux)?;
+    }
     undo.made = cgroup.make(linux.resources.as_ref(), optional)?;
     undo.cgroup = Some(cgroup.without_unit());
     let tasks = cgroup.join_fds()?;
@@ -315,7 +327,15 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         true => None,
         false => Readiness::bind(&directory)?,
     };
-    let started = start_stub(&program, &config, &directory, tasks, options, &mut cgroup)?;
+    let started = start_stub(
+        &program,
+        &config,
+        &directory,
+        tasks,
+        options,
+        &mut cgroup,
+        record.rdt.as_ref(),
+    )?;
     undo.cgroup = Some(cgroup.clone());
     let whole = record.cgroup == cgroup;
     record.cgroup = cgroup;
@@ -430,6 +450,7 @@ fn start_stub(
     tasks: Vec<OwnedFd>,
     options: &Options,
     cgroup: &mut Cgroup,
+    rdt: Option<&resctrl::Class>,
 ) -> Result<Started> {
     let (report, theirs) = socket::pair().context("socketpair")?;
     let state_directory = match program.handles.contains(&Handle::StartListener) {
@@ -481,6 +502,9 @@ fn start_stub(
             }
             identity::write_maps(pid, &linux.uid_mappings, &linux.gid_mappings)?;
         }
+        if let Some(class) = rdt {
+            class.add(pid)?;
+        }
         if let Some(devices) = &devices {
             // The child joins a namespace later, unless we have done so for it.
             let network = linux.namespace(NamespaceType::Network);
@@ -496,7 +520,8 @@ fn start_stub(
     };
     let how = Launch {
         namespaces,
-        prepare: (new_user || needs_process || devices.is_some()).then_some(&prepare),
+        prepare: (new_user || needs_process || devices.is_some() || rdt.is_some())
+            .then_some(&prepare),
         cgroup: into_cgroup.as_ref().map(AsFd::as_fd),
         needs_cgroup,
         own_time,

@@ -244,7 +244,9 @@ fn launch_in(
 ) -> Result<spawn::Child> {
     let start = |cgroup: &Cgroup| {
         let directory = cgroup.dir_fd().context("can't open cgroup")?;
+        let join = |pid| record.rdt.as_ref().map_or(Ok(()), |class| class.add(pid));
         let how = Launch {
+            prepare: record.rdt.is_some().then_some(&join),
             cgroup: directory.as_ref().map(AsFd::as_fd),
             needs_cgroup: cgroup.is_unified(),
             ..Launch::default()

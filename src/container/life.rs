@@ -192,6 +192,9 @@ pub fn remove(store: &Store, record: &Record) -> Result<()> {
         record.cgroup.kill_all()?;
     }
     record.cgroup.delete()?;
+    if let Some(class) = &record.rdt {
+        class.remove()?;
+    }
     host::take_mounts_away(record)?;
     store::remove_directory(&store.directory(&record.id))?;
     hooks::poststop(record);

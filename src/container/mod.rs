@@ -15,6 +15,7 @@ mod mounts;
 mod net_devices;
 mod notify;
 mod readiness;
+mod resctrl;
 mod stdio;
 mod store;
 mod subordinate;

@@ -1,6 +1,7 @@
 //! The state directory: a directory for each container, in which `state.json` says all that later commands
 //! must know (the record, and in a second line the process, which is not there yet when the record is written), `config.json` is the configuration as it was at create, and `start.sock` is there until `start`.
 
+use super::resctrl::Class;
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Result};
 use crate::json::{self, object};
@@ -70,6 +71,8 @@ object! {
         pub owner: u32 = required "owner",
         /// Of a container without a mount namespace of its own: the id of the mount that the rootfs was in before.
         pub mount_before: Option<u64> = "mountBefore",
+        /// Its class of cache and memory bandwidth.
+        pub rdt: Option<Class> = "intelRdt",
     }
 }
 
@@ -109,6 +112,7 @@ impl Record {
             no_new_keyring: false,
             owner: sys::process::euid(),
             mount_before: None,
+            rdt: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::options::flag;
 use super::wire::{Op, Text, stage};
 use super::{Facts, Handle, Program, landlock, mounts, process, slices};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::json;
 use crate::oci::{
     Config, Namespace, NamespaceType, Process, Propagation, State, Status, annotation,
@@ -23,7 +23,6 @@ const JOINED: &[(NamespaceType, i32)] = &[
 
 /// Compiles the program of a container's first process. The configuration has been checked.
 pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
-    refuse_unsupported(config)?;
     let mut program = Program::new(facts.preserve_fds);
     let linux = &config.linux;
     let own_mounts = linux.namespace(NamespaceType::Mount).is_some();
@@ -222,18 +221,6 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
 pub fn mounts_for_host(config: &Config) -> bool {
     let has = |kind| config.linux.namespace(kind).is_some();
     !has(NamespaceType::Mount) && !has(NamespaceType::User)
-}
-
-/// What is asked for and cannot be given yet is an error, never left out in silence.
-fn refuse_unsupported(config: &Config) -> Result<()> {
-    let linux = &config.linux;
-    let asked = [("linux.intelRdt", linux.intel_rdt.is_some())];
-    match asked.iter().find(|(_, asked)| *asked) {
-        Some((field, _)) => Err(Error::new(format!(
-            "{field}: not supported yet: leave it out"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// Permissions of a keyring, as the kernel makes one and as a later `exec` finds it: keyrings(7).

@@ -239,3 +239,19 @@ fn a_terminal_without_a_console_socket_is_refused() {
     bundle.try_create().fails_with("cannot allocate tty");
     bundle.assert_nothing_left();
 }
+
+#[test]
+fn a_class_of_service_needs_resctrl() {
+    if fs::read_to_string("/proc/self/mountinfo")
+        .unwrap()
+        .contains(" - resctrl ")
+    {
+        skip!("resctrl is mounted here");
+    }
+    let mut bundle = Bundle::sh("true");
+    bundle.config["linux"]["intelRdt"] = json!({"schemata": ["L3:0=f"]});
+    bundle
+        .run()
+        .fails_with("intelRdt is specified in config, but Intel RDT is not enabled");
+    bundle.assert_nothing_left();
+}
