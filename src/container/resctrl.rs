@@ -268,8 +268,10 @@ mod tests {
         fails(&asked("new", &[]), "must be pre-created");
         // The directory is no resctrl: it does not get a file for them.
         fails(&asked("new", &["L3:0=1"]), "schemata, last_cmd_status: ok");
-        let mut rdt = IntelRdt::default();
-        rdt.mem_bw_schema = Some("MB:0=50".into());
+        let rdt = IntelRdt {
+            mem_bw_schema: Some("MB:0=50".into()),
+            ..IntelRdt::default()
+        };
         fails(&rdt, "Intel RDT/MBA is not enabled");
         fs::remove_dir_all(&root).unwrap();
     }

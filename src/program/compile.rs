@@ -294,6 +294,10 @@ fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
     if flags != 0 {
         program.push(Op::Unshare { flags });
     }
+    // Only children are in a new PID namespace.
+    if flags & libc::CLONE_NEWPID as u32 != 0 {
+        program.push(Op::Fork {});
+    }
 }
 
 /// The new namespaces that are not made with the process: beside a user namespace that is joined, they are to belong to
@@ -304,8 +308,10 @@ pub fn made_inside(config: &Config) -> u32 {
     if user.is_none() || new(user) {
         return 0;
     }
+    const PID: (NamespaceType, i32) = (NamespaceType::Pid, libc::CLONE_NEWPID);
     JOINED
         .iter()
+        .chain(&[PID])
         .filter(|(kind, _)| match kind {
             NamespaceType::Cgroup => false,
             NamespaceType::Network => linux.net_devices.is_empty(),

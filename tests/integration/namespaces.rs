@@ -246,17 +246,21 @@ fn what_is_new_beside_a_joined_user_namespace_belongs_to_it() {
     first.config["linux"]["uidMappings"] = map.clone();
     first.config["linux"]["gidMappings"] = map;
     let container = first.start();
-    let mut second = Bundle::sh("cat /proc/self/uid_map; ls /sys/class/net; ip link; hostname");
-    with_user(&mut second);
-    for kind in ["user", "pid"] {
-        let path = format!("/proc/{}/ns/{kind}", container.pid());
-        set_path(&mut second.config, kind, path);
+    for kinds in [&["user", "pid"][..], &["user"]] {
+        let script = "cat /proc/self/uid_map; ls /sys/class/net; echo $$; ip link; hostname";
+        let mut second = Bundle::sh(script);
+        with_user(&mut second);
+        for kind in kinds {
+            let path = format!("/proc/{}/ns/{kind}", container.pid());
+            set_path(&mut second.config, kind, path);
+        }
+        second.config["hostname"] = json!("second");
+        let output = second.run().ok();
+        let words: Vec<&str> = output.stdout.split_whitespace().collect();
+        assert_eq!(words[..4], ["0", "100000", "65536", "lo"], "{output:?}");
+        assert_eq!(words[4] == "1", kinds.len() == 1, "{output:?}");
+        assert!(output.stdout.contains("LOOPBACK,UP"), "{output:?}");
+        assert!(output.stdout.ends_with("second\n"), "{output:?}");
+        second.assert_nothing_left();
     }
-    second.config["hostname"] = json!("second");
-    let output = second.run().ok();
-    let words: Vec<&str> = output.stdout.split_whitespace().collect();
-    assert_eq!(words[..4], ["0", "100000", "65536", "lo"], "{output:?}");
-    assert!(output.stdout.contains("LOOPBACK,UP"), "{output:?}");
-    assert!(output.stdout.ends_with("second\n"), "{output:?}");
-    second.assert_nothing_left();
 }
