@@ -31,6 +31,7 @@ mod nodes;
 mod notify;
 mod paused;
 mod placed;
+mod process;
 mod resources;
 mod rootless;
 mod roots;
