@@ -8,7 +8,7 @@ use super::store::{Record, Store};
 use super::trees;
 use crate::error::{Context, Error, Result};
 use crate::oci::{Config, Mount, Status};
-use crate::program::wire::{Message, Op};
+use crate::program::wire::{Message, Op, call};
 use crate::program::{self, Program};
 use crate::sys::{close_all, process, socket};
 use crate::{check, log};
@@ -81,7 +81,18 @@ fn execute(
                 ..
             })) => trees::send(config, record, op, false, report.as_fd())
                 .map_err(|error| (error, asked(program, op))),
-            Ok(Some(message)) => Err((program::explain(program, message, None), Some(message.op))),
+            Ok(Some(message)) => {
+                let error = program::explain(program, message, None);
+                let error = match message.call {
+                    // The stub has no /proc here that mount(2) could be told a descriptor by.
+                    call::MOUNT => error.wrap(
+                        "a running container needs the mount API of Linux 5.2, \
+                         and options of no more than 255 characters",
+                    ),
+                    _ => error,
+                };
+                Err((error, Some(message.op)))
+            }
             Err(error) => Err((error, None)),
         };
     }

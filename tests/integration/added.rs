@@ -74,6 +74,7 @@ fn mounts_come_and_go() {
 
 #[test]
 fn they_stay_below_the_root() {
+    new_calls_only!();
     coracle_only!();
     let mut bundle = Bundle::sleeping();
     bundle.config["root"]["readonly"] = json!(false);
@@ -99,6 +100,7 @@ fn they_stay_below_the_root() {
 
 #[test]
 fn when_one_cannot_be_added_none_is() {
+    new_calls_only!();
     coracle_only!();
     let mut bundle = Bundle::sleeping();
     bundle.config["root"]["readonly"] = json!(false);
@@ -138,6 +140,23 @@ fn when_one_cannot_be_added_none_is() {
     container.wait_for_status("stopped");
     let tmpfs = json!([{"destination": "/a", "type": "tmpfs", "source": "tmpfs"}]);
     change(&bundle, "add", &tmpfs).fails_with("container not running");
+    drop(container);
+    bundle.assert_nothing_left();
+}
+
+#[test]
+fn a_kernel_without_the_new_mount_api_is_named() {
+    coracle_only!();
+    let mut bundle = Bundle::sleeping();
+    bundle.config["root"]["readonly"] = json!(false);
+    let container = bundle.start();
+    let path = bundle.dir.join("mounts.json");
+    let mounts = json!([{"destination": "/a", "type": "tmpfs", "source": "tmpfs"}]);
+    fs::write(&path, mounts.to_string()).unwrap();
+    let mut command = bundle.command(&["mounts", "add", &bundle.id, path.to_str().unwrap()]);
+    forbid(&mut command, &NEW_CALLS);
+    let output = bundle.spawn(command).wait();
+    output.fails_with("needs the mount API of Linux 5.2");
     drop(container);
     bundle.assert_nothing_left();
 }
