@@ -10,6 +10,7 @@ mod harness;
 mod limits;
 
 mod added;
+mod apparmor;
 mod cgroups;
 mod cli;
 mod config;
