@@ -43,7 +43,8 @@ fn new_namespaces_differ_from_the_hosts() {
     for kind in ALL.into_iter().chain(["cgroup"]) {
         assert_ne!(namespace_of(pid, kind), namespace_of(host, kind), "{kind}");
     }
-    for kind in ["user", "time"] {
+    let known = |kind: &&str| fs::exists(format!("/proc/self/ns/{kind}")).unwrap();
+    for kind in ["user", "time"].into_iter().filter(known) {
         assert_eq!(namespace_of(pid, kind), namespace_of(host, kind), "{kind}");
     }
 }

@@ -226,9 +226,13 @@ fn readiness_is_passed_on_by_start() {
     is_told(&socket, &format!("MAINPID={}\n", state["pid"]));
     is_told(&socket, "BARRIER=1");
     start.wait().ok();
-    let out = fs::read_to_string(bundle.dir.join("out")).unwrap();
-    assert!(out.starts_with("/run/notify/notify.sock\n"), "{out}");
-    assert!(out.contains("Read-only file system"), "{out}");
+    wait_until(
+        "the process has seen its socket, and may not touch it",
+        || {
+            let out = fs::read_to_string(bundle.dir.join("out")).unwrap();
+            out.starts_with("/run/notify/notify.sock\n") && out.contains("Read-only file system")
+        },
+    );
     bundle.cli(&["delete", "--force", &bundle.id]).ok();
     bundle.assert_nothing_left();
 }
