@@ -3,6 +3,7 @@
 use super::rules::{Chain, Cond, Verdict};
 use crate::oci::SeccompOperator as Op;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// `struct seccomp_data`: where the syscall's number is.
 pub const NR: u32 = 0;
@@ -52,7 +53,33 @@ pub enum Node {
 pub struct Graph {
     /// The nodes.
     pub nodes: Vec<Node>,
-    known: HashMap<Node, Id>,
+    known: HashMap<Node, Id, BuildHasherDefault<Mix>>,
+}
+
+/// Hashes some words. Whoever writes the profile may as well make it long: no need of a hash that cannot be foreseen,
+/// with its call for random bytes and its price, a sixth of a plan's instructions.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = (self.0.rotate_left(5) ^ u64::from(word)).wrapping_mul(ODD);
+    }
+
+    fn write_isize(&mut self, discriminant: isize) {
+        self.write_u32(discriminant as u32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A range of syscall numbers: its first, and what becomes of them.
