@@ -2,7 +2,7 @@
 
 use super::options::flag;
 use super::wire::{Op, Text, stage};
-use super::{Facts, Handle, Program, landlock, mounts, process, slices};
+use super::{Facts, Handle, Program, devices, landlock, mounts, process, slices};
 use crate::error::Result;
 use crate::json;
 use crate::oci::{
@@ -139,7 +139,7 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         process::terminal(process, facts, mounts, &mut program)?;
     }
     if mounts {
-        mounts::streams(config, facts, &mut program);
+        devices::streams(config, facts, &mut program);
     }
 
     let uts = linux.namespace(NamespaceType::Uts).is_some();

@@ -3,6 +3,7 @@
 
 mod capabilities;
 mod compile;
+mod devices;
 mod exec;
 mod explain;
 mod landlock;
