@@ -11,6 +11,7 @@ mod limits;
 
 mod added;
 mod apparmor;
+mod binds;
 mod cgroups;
 mod cli;
 mod config;
