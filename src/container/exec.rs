@@ -113,10 +113,11 @@ fn start(
     signals: BorrowedFd<'_>,
 ) -> Result<(spawn::Child, Option<OwnedFd>)> {
     // From here on the container's pid is never looked up again: it may end, and its number be another's.
-    let target = process::pidfd_open(record.pid).context("pidfd_open")?;
+    let target = process::pidfd_open(record.pid).context("pidfd_open");
     if !record.is_alive() {
         return Err(stopped());
     }
+    let target = target?;
     let cgroup = record.cgroup.below(&options.cgroups)?;
     let tasks = cgroup
         .join_fds()

@@ -4,7 +4,10 @@ use super::check;
 use crate::error::{Context, Error, Result};
 use std::arch::asm;
 use std::ffi::CStr;
+use std::fs::File;
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 /// `struct clone_args` of clone3(2), version 2.
 #[repr(C)]
@@ -83,7 +86,10 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
     let clone3 = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0];
     // SAFETY: the arguments point to live memory that outlasts the call; see `clone_exec` for the child.
     let mut pid = unsafe { clone_exec(libc::SYS_clone3 as usize, clone3, spawn.image) };
-    if pid == -(libc::ENOSYS as isize) && spawn.cgroup.is_none() {
+    if pid == -(libc::ENOSYS as isize) {
+        if spawn.cgroup.is_some() {
+            return spawn_prepared(spawn, &|_| Ok(()));
+        }
         let clone = [
             (flags | libc::SIGCHLD as u64) as usize,
             0,
@@ -116,7 +122,15 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
         &mut pidfd,
     );
     // SAFETY: the structure is live and of that size; without CLONE_VM this is a fork, and we have no threads.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
+    let mut pid =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
+    let mut enters = None;
+    if pid < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
+        enters = spawn.cgroup;
+        let flags = (libc::CLONE_PIDFD | libc::SIGCHLD) as u64 | spawn.namespaces;
+        // SAFETY: as above; with CLONE_PIDFD the third argument is where the pidfd goes.
+        pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0) };
+    }
     if pid < 0 {
         return Err(Error::last_os().wrap("clone3"));
     }
@@ -155,12 +169,23 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
     // SAFETY: the kernel has just made this descriptor for us alone.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let pid = pid as i32;
-    if let Err(error) = prepare(pid).and_then(|()| super::socket::send(ours.as_fd(), b"g")) {
+    let entered = enters.map_or(Ok(()), |cgroup| enter(cgroup, pid));
+    if let Err(error) = entered
+        .and_then(|()| prepare(pid))
+        .and_then(|()| super::socket::send(ours.as_fd(), b"g"))
+    {
         drop(ours);
         super::process::wait(pid)?;
         return Err(error);
     }
     Ok(Child { pid, pidfd })
+}
+
+/// Moves a child into a cgroup v2: dearer than a start in it, and all that is left without clone3(2).
+fn enter(cgroup: BorrowedFd<'_>, pid: i32) -> Result<()> {
+    let file = super::open_at(cgroup, Path::new("cgroup.procs"), libc::O_WRONLY, 0);
+    let write = |file: OwnedFd| Ok(File::from(file).write_all(pid.to_string().as_bytes())?);
+    file.and_then(write).context("cgroup.procs")
 }
 
 /// Makes a child with the given system call; the child executes `image` or exits.

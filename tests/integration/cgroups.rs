@@ -160,7 +160,7 @@ fn cgroups_that_the_container_made_are_removed_too() {
 #[test]
 fn the_default_device_rules_hold() {
     let mut bundle = Bundle::sh(
-        "head -c 1 /dev/zero | wc -c; mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem | wc -c",
+        "head -c 1 /dev/zero | wc -c; mknod /dev/memory c 1 1 && head -c 1 /dev/memory | wc -c",
     );
     bundle.config["root"]["readonly"] = json!(false);
     for set in ["bounding", "effective", "permitted"] {

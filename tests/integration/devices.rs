@@ -37,9 +37,9 @@ fn json_rules(rules: &[&str]) -> Value {
 #[track_caller]
 fn access(bundle: &Bundle, device: &str) -> String {
     let script = format!(
-        "rm -f /tmp/n; mknod /tmp/n {} 2>/dev/null && m=m || exit 0
-         (: < /tmp/n) 2>&1 | grep -q 'not permitted' || echo -n r
-         (: >> /tmp/n) 2>&1 | grep -q 'not permitted' || echo -n w
+        "rm -f /dev/n; mknod /dev/n {} 2>/dev/null && m=m || exit 0
+         (: < /dev/n) 2>&1 | grep -q 'not permitted' || echo -n r
+         (: >> /dev/n) 2>&1 | grep -q 'not permitted' || echo -n w
          echo -n m",
         device.replace(':', " ")
     );

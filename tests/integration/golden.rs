@@ -12,9 +12,15 @@ use std::path::PathBuf;
 fn check(name: &str, edit: impl FnOnce(&mut Value)) {
     let mut bundle = Bundle::sh("echo hello");
     edit(&mut bundle.config);
-    // What becomes of this mount depends on the host's cgroups.
-    if let Some(mounts) = bundle.config["mounts"].as_array_mut() {
-        mounts.retain(|mount| mount["type"] != "cgroup");
+    // What becomes of these depends on the host's cgroups.
+    for list in ["/mounts", "/linux/namespaces"] {
+        if let Some(list) = bundle
+            .config
+            .pointer_mut(list)
+            .and_then(Value::as_array_mut)
+        {
+            list.retain(|entry| entry["type"] != "cgroup");
+        }
     }
     bundle.write_config();
     let dir = bundle.bundle();

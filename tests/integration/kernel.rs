@@ -1,6 +1,8 @@
 //! Kernels and hosts that forbid or lack something, and what is done instead.
 
 use crate::harness::*;
+use crate::lifecycle::remove_namespace;
+use serde_json::json;
 use std::process::Command;
 
 fn run_command(bundle: &Bundle) -> Command {
@@ -30,10 +32,42 @@ fn a_host_that_forbids_executable_memfds() {
 #[test]
 fn a_host_without_clone3() {
     coracle_only!();
-    let bundle = Bundle::sh("echo works");
+    let mut bundle = Bundle::sh("cat /proc/self/cgroup; echo done; exec sleep 1000");
+    // Its paths are those of the host.
+    remove_namespace(&mut bundle.config, "cgroup");
+    let cgroups = |text: &str| {
+        let ours = text.lines().filter(|line| line.contains(&bundle.id));
+        ours.count()
+    };
+    let mut command = bundle.command(&["run", "--detach", "--bundle"]);
+    command.arg(bundle.bundle()).arg(&bundle.id);
+    bundle.write_config();
+    forbid(&mut command, &[libc::SYS_clone3]);
+    let run = bundle.spawn(command);
+    wait_until("its cgroups are known", || run.stdout().contains("done"));
+    let joined = cgroups(&run.wait().ok().stdout);
+    assert!(joined > 0);
+    let mut command = bundle.command(&["exec", &bundle.id, "cat", "/proc/self/cgroup"]);
+    forbid(&mut command, &[libc::SYS_clone3]);
+    let output = bundle.spawn(command).wait().ok();
+    assert_eq!(cgroups(&output.stdout), joined, "{output:?}");
+    bundle.cli(&["delete", "--force", &bundle.id]).ok();
+    bundle.assert_nothing_left();
+}
+
+#[test]
+fn a_user_namespace_on_a_host_without_clone3() {
+    coracle_only!();
+    let mut bundle = Bundle::sh("cat /proc/self/uid_map");
+    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.push(json!({"type": "user"}));
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+    bundle.config["linux"]["uidMappings"] = map.clone();
+    bundle.config["linux"]["gidMappings"] = map;
     let mut command = run_command(&bundle);
     forbid(&mut command, &[libc::SYS_clone3]);
     let output = bundle.spawn(command).wait().ok();
-    assert_eq!(output.stdout.trim(), "works");
+    let words: Vec<&str> = output.stdout.split_whitespace().collect();
+    assert_eq!(words, ["0", "100000", "65536"]);
     bundle.assert_nothing_left();
 }

@@ -73,7 +73,8 @@ fn run_keep_leaves_a_stopped_container() {
 
 #[test]
 fn life_from_create_to_delete() {
-    let bundle = Bundle::sleeping();
+    // An init ignores a signal that comes before its trap.
+    let bundle = Bundle::sh("trap 'exit 0' TERM; echo ready; while :; do sleep 1 & wait $!; done");
     let container = bundle.create();
     let state = container.state();
     assert_eq!(state["status"], "created");
@@ -93,6 +94,7 @@ fn life_from_create_to_delete() {
     assert_eq!(container.status(), "running");
     assert_eq!(container.pid(), pid, "start keeps the process");
 
+    container.wait_for_output("ready");
     container.kill("TERM").ok();
     container.wait_for_status("stopped");
     assert_eq!(container.state()["pid"], 0);

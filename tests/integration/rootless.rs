@@ -112,7 +112,7 @@ fn a_users_container_lives_and_dies() {
          $coracle start $id
          $coracle list | grep -q \"$id .* running .* tester\"
          $coracle exec $id sh -c 'echo $(id -u) $(cat /proc/1/comm)'
-         $coracle kill $id TERM
+         $coracle kill $id KILL
          while $coracle state $id | grep -q running; do sleep 0.05; done
          $coracle delete $id
          $coracle list -q",
