@@ -157,8 +157,7 @@ fn what_cannot_be_ambient_is_a_warning() {
 
 #[test]
 fn the_process_is_in_a_cgroup_below() {
-    let mut bundle = Bundle::sleeping();
-    bundle.config["linux"]["cgroupsPath"] = json!(format!("/{}", bundle.id));
+    let bundle = Bundle::sleeping();
     let container = bundle.start();
     let Some(directory) = cgroup_dir(container.pid(), "pids") else {
         skip!("there is no pids controller");

@@ -61,9 +61,24 @@ pub fn is_coracle() -> bool {
     binary().file_name() == Some(OsStr::new("coracle"))
 }
 
-/// Whether the runtime is to make cgroups through systemd.
+/// Whether the tests are to let systemd make the cgroups.
 pub fn with_systemd() -> bool {
     std::env::var("CORACLE_TEST_CGROUPS").is_ok_and(|manager| manager == "systemd")
+}
+
+/// Whether we are root.
+pub fn root() -> bool {
+    // SAFETY: geteuid cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Skips the test where cgroups are made by systemd: then paths are of another form.
+macro_rules! cgroupfs_only {
+    () => {
+        if $crate::harness::with_systemd() {
+            skip!("systemd places its cgroups by itself");
+        }
+    };
 }
 
 /// What a finished command left.
@@ -261,6 +276,8 @@ pub struct Bundle {
     pub id: String,
     /// The configuration, written out before each command that reads it.
     pub config: Value,
+    /// Whether systemd is to make the cgroup.
+    pub systemd: bool,
 }
 
 impl Bundle {
@@ -286,6 +303,7 @@ impl Bundle {
             dir,
             id,
             config: default_spec().clone(),
+            systemd: with_systemd(),
         };
         bundle.config["process"]["terminal"] = json!(false);
         bundle
@@ -337,7 +355,7 @@ impl Bundle {
         command
             .arg("--root")
             .arg(self.root())
-            .args(with_systemd().then_some("--systemd-cgroup"))
+            .args(self.systemd.then_some("--systemd-cgroup"))
             .args(args)
             .current_dir(&self.dir);
         if std::env::var_os("CORACLE_TEST_OLD_KERNEL").is_some() {

@@ -2,6 +2,7 @@
 //! binary, and look at the container from inside and from outside. They need root and `busybox-static`.
 //!
 //! With `CORACLE_TEST_OLD_KERNEL` set, all of them run as on a kernel that lacks openat2(2) and the new mount API.
+//! With `CORACLE_TEST_CGROUPS=systemd`, cgroups are made by systemd, where it runs.
 //! `CORACLE_TEST_BINARY` names another runtime to run them with (tests of what only Coracle does are then skipped).
 
 #[macro_use]
@@ -41,5 +42,6 @@ mod running;
 mod seccomp;
 mod security;
 mod stdio;
+mod systemd;
 mod terminal;
 mod update;

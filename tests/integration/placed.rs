@@ -52,6 +52,7 @@ fn own(controller: &str) -> Option<PathBuf> {
 
 #[test]
 fn a_relative_path_is_below_our_own() {
+    cgroupfs_only!();
     let version = needs_controller!("pids");
     let own = own("pids").unwrap();
     // On v2 our own has processes, and so it cannot have others below it with limits.
@@ -91,6 +92,7 @@ fn a_relative_path_is_below_our_own() {
 
 #[test]
 fn an_empty_one_is_taken_and_removed() {
+    cgroupfs_only!();
     let bundle = placed("");
     let path = format!("/{}", bundle.id);
     let made = Made::new(&path);
@@ -103,6 +105,7 @@ fn an_empty_one_is_taken_and_removed() {
 
 #[test]
 fn one_with_processes_is_refused_and_kept() {
+    cgroupfs_only!();
     let first = placed("");
     let path = format!("/{}", first.id);
     let mut first = first;
@@ -119,6 +122,7 @@ fn one_with_processes_is_refused_and_kept() {
 
 #[test]
 fn a_frozen_one_is_refused_and_kept() {
+    cgroupfs_only!();
     let bundle = placed("");
     let path = format!("/{}", bundle.id);
     let made = Made::new(&path);
@@ -147,6 +151,7 @@ fn a_frozen_one_is_refused_and_kept() {
 
 #[test]
 fn a_failure_keeps_what_was_there_before() {
+    cgroupfs_only!();
     let bundle = placed("");
     let path = format!("/{}", bundle.id);
     let made = Made::new(&path);
@@ -173,6 +178,7 @@ fn a_failure_keeps_what_was_there_before() {
 
 #[test]
 fn a_failure_leaves_no_parents() {
+    cgroupfs_only!();
     let bundle = placed("");
     let path = format!("/{0}-parent/{0}", bundle.id);
     let mut bundle = bundle;
@@ -184,6 +190,7 @@ fn a_failure_leaves_no_parents() {
 
 #[test]
 fn below_a_threaded_one_a_container_is_threaded() {
+    cgroupfs_only!();
     if needs_controller!("pids") != 2 {
         skip!("only cgroup v2 has threaded cgroups");
     }
