@@ -60,6 +60,8 @@ pub struct Machine {
     place: Option<(&'static [u8], Fd)>,
     /// A set of descriptors that are done with: most have adjoining numbers, and one call closes those.
     discarded: u64,
+    /// Which namespaces were joined before the user namespace: `CLONE_NEW*`.
+    pub joined: u32,
     /// Landlock rulesets that are not in force yet.
     pub rulesets: [Option<Fd>; 2],
     /// The standard output of hooks; -1 for a file that is told of when one fails.
@@ -92,6 +94,7 @@ impl Machine {
             kept: [const { None }; KEPT_TREES],
             place: None,
             discarded: 0,
+            joined: 0,
             rulesets: [None, None],
             hook_stdout: -1,
             hook_stderr: -1,

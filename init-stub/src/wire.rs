@@ -289,8 +289,12 @@ operations! {
     Undumpable = 10 {}
     /// Writes `0` to a v1 hierarchy's `tasks`: the process moves itself.
     JoinCgroup = 11 { tasks: Slot, }
-    /// `setns(2)`; `flags` as there, 0 where the descriptor's own type decides.
+    /// `setns(2)`; `flags` as there, 0 where the descriptor's own type decides. Nothing happens if
+    /// [`Op::SetnsEarly`] has joined it.
     Setns = 12 { namespace: Slot, flags: u32, }
+    /// `setns(2)` before a user namespace is joined, while there are the rights over namespaces that do not belong to
+    /// it. Lacking rights is no error: after it, [`Op::Setns`] tries again.
+    SetnsEarly = 97 { namespace: Slot, flags: u32, }
     /// `unshare(2)`.
     Unshare = 13 { flags: u32, }
     /// Becomes root of the user namespace: all ids 0, no supplementary group unless `keep_groups` is not 0.

@@ -1,7 +1,7 @@
 //! The life of a container's first process, from clone to the user's program, as operations in their order.
 
 use super::options::flag;
-use super::wire::{Op, Text, stage};
+use super::wire::{Op, Slot, Text, stage};
 use super::{Facts, Handle, Program, devices, landlock, mounts, process, slices};
 use crate::error::Result;
 use crate::json;
@@ -252,7 +252,8 @@ pub fn keyring(process: &Process, facts: &Facts, permissions: u32, program: &mut
     }
 }
 
-/// Joins and makes namespaces; a user namespace first, as the rights over the others come from it.
+/// Joins and makes namespaces. Those that do not belong to a user namespace that is joined need the rights from before
+/// it, those that do the rights in it.
 fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
     let user = config.linux.namespace(NamespaceType::User);
     program.push(Op::Undumpable {});
@@ -264,23 +265,26 @@ fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
         });
         program.push(Op::Fork {});
     }
-    for &(kind, flags) in JOINED {
-        let Some(path) = config
-            .linux
-            .namespace(kind)
-            .and_then(|namespace| namespace.path.as_ref())
-        else {
-            continue;
-        };
+    let joined: Vec<(NamespaceType, Slot, u32)> = JOINED
+        .iter()
         // Beside a new user namespace, the runtime joins the others before it makes that.
-        if new(user) && kind != NamespaceType::Mount {
-            continue;
+        .filter(|(kind, _)| !new(user) || *kind == NamespaceType::Mount)
+        .filter_map(|&(kind, flags)| {
+            let path = config.linux.namespace(kind)?.path.as_ref()?;
+            let slot = program.slot(Handle::Namespace(kind, path.into()));
+            Some((kind, slot, flags as u32))
+        })
+        .collect();
+    if joined
+        .first()
+        .is_some_and(|first| first.0 == NamespaceType::User)
+    {
+        for &(_, namespace, flags) in &joined[1..] {
+            program.push(Op::SetnsEarly { namespace, flags });
         }
-        let namespace = program.slot(Handle::Namespace(kind, path.into()));
-        program.push(Op::Setns {
-            namespace,
-            flags: flags as u32,
-        });
+    }
+    for (kind, namespace, flags) in joined {
+        program.push(Op::Setns { namespace, flags });
         if kind == NamespaceType::User {
             program.push(Op::BecomeRoot {
                 keep_groups: facts.keep_groups.into(),

@@ -157,7 +157,9 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
         Op::Capabilities { .. } | Op::BoundingSet { .. } | Op::Ambient { .. } => {
             format!("process.capabilities: {cause}")
         }
-        Op::Setns { .. } => format!("linux.namespaces: joining a namespace: {cause}"),
+        Op::Setns { .. } | Op::SetnsEarly { .. } => {
+            format!("linux.namespaces: joining a namespace: {cause}")
+        }
         Op::Console { .. } => format!("process.terminal: setting up the console: {cause}"),
         Op::Scheduler { attributes } if deadline_refused(attributes.0, message) => {
             format!(

@@ -23,7 +23,7 @@ impl fmt::Display for Program {
 fn slot(op: &Op<'_>) -> Option<Slot> {
     match *op {
         Op::JoinCgroup { tasks } => Some(tasks),
-        Op::Setns { namespace, .. } => Some(namespace),
+        Op::Setns { namespace, .. } | Op::SetnsEarly { namespace, .. } => Some(namespace),
         Op::HookOutput { file, .. } => Some(file),
         _ => None,
     }
@@ -146,6 +146,13 @@ impl fmt::Display for Op<'_> {
             Op::JoinCgroup { .. } => f.write_str("join cgroup"),
             Op::Setns { flags, .. } => {
                 write!(f, "join namespaces{}", Flags(flags.into(), NAMESPACES))
+            }
+            Op::SetnsEarly { flags, .. } => {
+                let kinds = Flags(flags.into(), NAMESPACES);
+                write!(
+                    f,
+                    "join namespaces{kinds}, unless that needs the rights of the user namespace"
+                )
             }
             Op::Unshare { flags } => {
                 write!(f, "make namespaces{}", Flags(flags.into(), NAMESPACES))

@@ -265,3 +265,55 @@ fn what_is_new_beside_a_joined_user_namespace_belongs_to_it() {
         second.assert_nothing_left();
     }
 }
+
+#[test]
+fn a_namespace_that_the_joined_user_namespace_does_not_own_is_joined() {
+    if !fs::exists("/proc/self/ns/user").unwrap() {
+        skip!("the kernel has no user namespaces");
+    }
+    let mut holder = Command::new("unshare")
+        .args(["--user", "--map-root-user", "sleep", "1000"])
+        .spawn()
+        .unwrap();
+    let mut other = Command::new("unshare")
+        .args(["--net", "--ipc", "--uts", "sleep", "1000"])
+        .spawn()
+        .unwrap();
+    let (user, other_pid) = (holder.id() as i32, other.id() as i32);
+    wait_until("namespaces of their own", || {
+        let own = |kind| namespace_of(std::process::id() as i32, kind);
+        namespace_of(user, "user") != own("user") && namespace_of(other_pid, "uts") != own("uts")
+    });
+    let mut bundle = Bundle::sh("exec sleep 1000");
+    // Without rights over the network no sysfs, without those over IPC no mqueue; and there is one user alone.
+    bundle.config["mounts"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|mount| {
+            !["sysfs", "mqueue", "cgroup", "devpts"].contains(&mount["type"].as_str().unwrap())
+        });
+    bundle.config.as_object_mut().unwrap().remove("hostname");
+    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.push(json!({"type": "user"}));
+    set_path(&mut bundle.config, "user", format!("/proc/{user}/ns/user"));
+    for kind in ["net", "ipc", "uts"] {
+        let path = format!("/proc/{other_pid}/ns/{kind}");
+        set_path(&mut bundle.config, oci_name(kind), path);
+    }
+    let container = bundle.start();
+    assert_eq!(
+        namespace_of(container.pid(), "user"),
+        namespace_of(user, "user")
+    );
+    for kind in ["net", "ipc", "uts"] {
+        let (got, want) = (
+            namespace_of(container.pid(), kind),
+            namespace_of(other_pid, kind),
+        );
+        assert_eq!(got, want, "{kind}");
+    }
+    for child in [&mut holder, &mut other] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -56,6 +56,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Undumpable {} => process::undumpable(),
         Op::JoinCgroup { tasks } => namespaces::join_cgroup(machine, tasks),
         Op::Setns { namespace, flags } => namespaces::join(machine, namespace, flags),
+        Op::SetnsEarly { namespace, flags } => namespaces::join_early(machine, namespace, flags),
         Op::Unshare { flags } => namespaces::unshare(flags),
         Op::BecomeRoot { keep_groups } => identity::become_root(keep_groups != 0),
         Op::Keyring { name, permissions } => process::keyring(name, permissions),

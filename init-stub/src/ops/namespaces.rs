@@ -1,6 +1,7 @@
 //! Namespaces, what belongs to them, and cgroups.
 
 use crate::machine::{Machine, Outcome, Step};
+use crate::sys::Errno;
 use crate::sys::call;
 use crate::wire::{Slot, Text, call as step};
 
@@ -14,8 +15,23 @@ pub fn join_cgroup(machine: &mut Machine, tasks: Slot) -> Outcome {
 
 /// setns(2).
 pub fn join(machine: &Machine, namespace: Slot, flags: u32) -> Outcome {
+    if machine.joined & flags != 0 {
+        return Ok(());
+    }
     let namespace = call::adopt(machine.descriptor(namespace)?);
     call::setns(namespace.raw(), flags).step(step::SETNS)
+}
+
+/// setns(2), which may be tried again when there are more rights.
+pub fn join_early(machine: &mut Machine, namespace: Slot, flags: u32) -> Outcome {
+    let number = machine.descriptor(namespace)?;
+    match call::setns(number, flags) {
+        Err(Errno::PERM) => return Ok(()),
+        result => result.step(step::SETNS)?,
+    }
+    machine.joined |= flags;
+    machine.discard(call::adopt(number));
+    Ok(())
 }
 
 /// unshare(2).
