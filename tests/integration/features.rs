@@ -51,10 +51,17 @@ fn the_features_document_has_what_engines_look_for() {
     for pointer in [
         "/cgroup/v1",
         "/cgroup/v2",
+        "/cgroup/systemd",
+        "/cgroup/systemdUser",
+        "/cgroup/rdma",
         "/seccomp/enabled",
         "/apparmor/enabled",
         "/selinux/enabled",
         "/mountExtensions/idmap/enabled",
+        "/intelRdt/enabled",
+        "/intelRdt/schemata",
+        "/intelRdt/monitoring",
+        "/netDevices/enabled",
     ] {
         assert_eq!(linux.pointer(pointer), Some(&json!(true)), "{pointer}");
     }
@@ -78,7 +85,6 @@ fn every_namespace_and_mount_option_of_features_is_known() {
     }
     bundle.config["process"]["capabilities"]["bounding"] =
         features["linux"]["capabilities"].clone();
-    // One that no table knows would be handed to the file system, and show up in the plan as its option.
     add_mount(
         &mut bundle.config,
         json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": features["mountOptions"]}),
@@ -88,6 +94,101 @@ fn every_namespace_and_mount_option_of_features_is_known() {
     bundle
         .cli(&["plan", "--bundle", dir.to_str().unwrap()])
         .ok();
+}
+
+#[test]
+fn every_mount_option_of_features_makes_a_mount() {
+    coracle_only!();
+    let features = features();
+    let mut bundle = Bundle::sh("cat /proc/self/mountinfo");
+    let source = bundle.dir.join("source");
+    std::fs::create_dir(&source).unwrap();
+    let options = words(&features["mountOptions"]);
+    for option in &options {
+        let destination = format!("/mnt/{option}");
+        let mut mount = json!({"destination": destination, "type": "tmpfs", "source": "tmpfs", "options": [option]});
+        match *option {
+            "bind" | "rbind" => mount["source"] = json!(source),
+            "idmap" | "ridmap" => {
+                mount["source"] = json!(source);
+                mount["options"] = json!(["bind", option]);
+                let mapping = json!([{"containerID": 0, "hostID": 1000, "size": 1}]);
+                (mount["uidMappings"], mount["gidMappings"]) = (mapping.clone(), mapping);
+            }
+            "remount" => {
+                let first = json!({"destination": destination, "type": "tmpfs", "source": "tmpfs"});
+                add_mount(&mut bundle.config, first);
+            }
+            _ => {}
+        }
+        add_mount(&mut bundle.config, mount);
+    }
+    // An option that no table knows would be handed to the file system, which refuses it.
+    let output = bundle.run().ok();
+    for option in options {
+        let point = format!(" /mnt/{option} ");
+        assert!(output.stdout.contains(&point), "{option}: {output:?}");
+    }
+    add_mount(
+        &mut bundle.config,
+        json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": ["no-such-option"]}),
+    );
+    assert_eq!(bundle.run().code(), 1);
+    bundle.assert_nothing_left();
+}
+
+#[test]
+fn every_capability_that_the_kernel_has_is_in_features() {
+    let features = features();
+    let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap();
+    let last: usize = last.trim().parse().unwrap();
+    assert!(words(&features["linux"]["capabilities"]).len() > last);
+}
+
+#[test]
+fn every_memory_policy_of_features_is_known() {
+    coracle_only!();
+    let policy = &features()["linux"]["memoryPolicy"];
+    let mut bundle = Bundle::sh("true");
+    let dir = bundle.bundle();
+    let mut plan = |policy: Value| {
+        bundle.config["linux"]["memoryPolicy"] = policy;
+        bundle.write_config();
+        bundle.cli(&["plan", "--bundle", dir.to_str().unwrap()])
+    };
+    for mode in words(&policy["modes"]) {
+        let nodes = match mode {
+            "MPOL_DEFAULT" | "MPOL_LOCAL" => "",
+            _ => "0",
+        };
+        plan(json!({"mode": mode, "nodes": nodes})).ok();
+    }
+    for flag in words(&policy["flags"]) {
+        plan(json!({"mode": "MPOL_BIND", "nodes": "0", "flags": [flag]})).ok();
+    }
+    plan(json!({"mode": "MPOL_NO_SUCH", "nodes": "0"})).fails_with("mode");
+}
+
+#[test]
+fn the_kernel_has_no_seccomp_action_beside_those_of_features() {
+    let features = features();
+    let mut known: Vec<String> = words(&features["linux"]["seccomp"]["actions"])
+        .into_iter()
+        .map(|action| {
+            let action = action.strip_prefix("SCMP_ACT_").unwrap();
+            action.to_ascii_lowercase()
+        })
+        .collect();
+    // The specification's words for the kernel's `kill_thread` (two of them) and `user_notif`.
+    known.retain(|action| action != "kill");
+    if let Some(notify) = known.iter_mut().find(|action| *action == "notify") {
+        *notify = "user_notif".into();
+    }
+    known.sort_unstable();
+    let available = std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap();
+    let mut available: Vec<&str> = available.split_whitespace().collect();
+    available.sort_unstable();
+    assert_eq!(known, available);
 }
 
 #[test]
