@@ -167,7 +167,8 @@ impl Machine {
         }
     }
 
-    fn close_discarded(&mut self) {
+    /// Closes what was discarded, where somebody else may soon look.
+    pub fn close_discarded(&mut self) {
         while self.discarded != 0 {
             let first = self.discarded.trailing_zeros();
             let count = (self.discarded >> first).trailing_ones();

@@ -40,7 +40,8 @@ pub fn await_start(machine: &mut Machine, listener: Slot) -> Outcome {
 
 /// Goes on as a child in the PID namespace that was joined. The runtime is its parent, and learns its pid from the
 /// kernel, with the message.
-pub fn go_on_as_child(machine: &Machine) -> Outcome {
+pub fn go_on_as_child(machine: &mut Machine) -> Outcome {
+    machine.close_discarded();
     if call::fork_sibling().step(step::FORK)? != 0 {
         call::exit(0);
     }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::oci::{Config, Mount, NamespaceType};
 use crate::program::compile::{new, text};
 use crate::program::options::{self, Bind, Options, flag};
-use crate::program::wire::{KEPT_TREES, Op, create};
+use crate::program::wire::{KEPT_TREES, Op, create, follow};
 use crate::program::{Facts, Program};
 use std::path::{Path, PathBuf};
 
@@ -158,7 +158,11 @@ pub fn compile(
     program.push(Op::Attach {
         target: target.into(),
         create: create::LIKE_TREE,
-        follow: follows(options),
+        follow: match target {
+            // On no path with links, as a file system of its own.
+            "/proc" | "/sys" => follow::NONE,
+            _ => follows(options),
+        },
     });
     Ok(())
 }

@@ -157,12 +157,16 @@ pub fn is_bind(mount: &Mount) -> bool {
     mount.kind.as_deref() == Some("bind") || options::parse(&mount.options).bind.is_some()
 }
 
-/// A destination without doubled and trailing slashes, from the root.
+/// A destination without doubled and trailing slashes and dots, from the root. `..` goes by what is written, as with runc.
 pub fn clean(path: &str) -> String {
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
     format!("/{}", parts.join("/"))
 }
 
