@@ -79,6 +79,19 @@ macro_rules! wire_number {
 }
 wire_number!(u8, i32, u32, u64);
 
+impl<'a, const N: usize> Wire<'a> for [u64; N] {
+    fn encode(&self, sink: &mut impl Sink) {
+        self.iter().for_each(|number| number.encode(sink));
+    }
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let mut numbers = [0; N];
+        for number in &mut numbers {
+            *number = u64::decode(reader)?;
+        }
+        Ok(numbers)
+    }
+}
+
 /// The index of a descriptor in the program's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(pub u32);
@@ -446,12 +459,24 @@ operations! {
     /// close-on-exec, SIGPIPE ends a process again.
     Seal = 91 {}
     /// Makes a Landlock ruleset (0 or 1) that denies these rights.
-    LandlockRuleset = 93 { index: u32, fs: u64, net: u64, scoped: u64, }
+    LandlockRuleset = 93 {
+        index: u32,
+        /// `struct landlock_ruleset_attr`: of files, of ports and scopes; then those of each whose denial is not written
+        /// to the audit log where a rule is quiet.
+        rights: [u64; 6],
+    }
     /// Adds to the ruleset: rights on the path and all below it, or `file_access` if it is no directory. `optional` is
-    /// not 0 when a missing path is passed over.
-    LandlockPath = 94 { index: u32, path: Text<'a>, access: u64, file_access: u64, optional: u8, }
-    /// Adds to the ruleset: rights on a TCP port.
-    LandlockPort = 95 { index: u32, port: u64, access: u64, }
+    /// not 0 when a missing path is passed over. `flags` are those of `landlock_add_rule(2)`.
+    LandlockPath = 94 {
+        index: u32,
+        path: Text<'a>,
+        access: u64,
+        file_access: u64,
+        flags: u32,
+        optional: u8,
+    }
+    /// Adds to the ruleset: rights on a TCP or UDP port. `flags` are those of `landlock_add_rule(2)`.
+    LandlockPort = 95 { index: u32, port: u64, access: u64, flags: u32, }
     /// `landlock_restrict_self(2)`.
     LandlockRestrict = 96 { index: u32, flags: u32, }
     /// Where the standard output (1) or error (2) of hooks goes from here on.

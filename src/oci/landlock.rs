@@ -27,10 +27,16 @@ object! {
     pub struct LandlockRuleset {
         /// Of files and directories.
         pub handled_fs: Vec<Right> = "handledAccessFS" | "handledAccessFs",
-        /// Of TCP ports.
+        /// Of TCP and UDP ports.
         pub handled_net: Vec<Right> = "handledAccessNet" | "handledAccessNetwork",
         /// What does not reach out of the container's domain: no rule allows it.
         pub scoped: Vec<Right> = "scoped",
+        /// Of the rights over files, those whose denial is not written to the audit log below a quiet path.
+        pub quiet_fs: Vec<Right> = "quietAccessFS" | "quietAccessFs",
+        /// The same of TCP and UDP ports.
+        pub quiet_net: Vec<Right> = "quietAccessNet" | "quietAccessNetwork",
+        /// Of the scopes, those whose denial is not written to the audit log.
+        pub quiet_scoped: Vec<Right> = "quietScoped",
     }
 }
 
@@ -40,7 +46,7 @@ object! {
     pub struct LandlockRules {
         /// For files and directories, with all below them.
         pub path_beneath: Vec<PathRule> = "pathBeneath",
-        /// For TCP ports.
+        /// For TCP and UDP ports.
         pub net_port: Vec<PortRule> = "netPort" | "networkPort",
     }
 }
@@ -53,6 +59,8 @@ object! {
         pub allowed_access: Vec<Right> = "allowedAccess",
         /// The paths, as the container has them.
         pub paths: Vec<String> = "paths",
+        /// Whether the denials that `quietAccessFS` names are not written to the audit log here.
+        pub quiet: bool = "quiet",
     }
 }
 
@@ -64,6 +72,8 @@ object! {
         pub allowed_access: Vec<Right> = "allowedAccess",
         /// The ports.
         pub ports: Vec<u16> = "ports",
+        /// Whether the denials that `quietAccessNet` names are not written to the audit log here.
+        pub quiet: bool = "quiet",
     }
 }
 

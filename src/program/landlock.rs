@@ -31,9 +31,15 @@ const FS: &[Row] = &[
     ("refer", 2),
     ("truncate", 3),
     ("ioctl_dev", 5),
+    ("resolve_unix", 9),
 ];
 /// `LANDLOCK_ACCESS_NET_*`.
-const NET: &[Row] = &[("bind_tcp", 4), ("connect_tcp", 4)];
+const NET: &[Row] = &[
+    ("bind_tcp", 4),
+    ("connect_tcp", 4),
+    ("bind_udp", 10),
+    ("connect_send_udp", 10),
+];
 /// `LANDLOCK_SCOPE_*`.
 const SCOPE: &[Row] = &[("abstract_unix_socket", 6), ("signal", 6)];
 /// `LANDLOCK_RESTRICT_SELF_*`.
@@ -41,12 +47,21 @@ const RESTRICT: &[Row] = &[
     ("log_same_exec_off", 7),
     ("log_new_exec_on", 7),
     ("log_subdomains_off", 7),
+    ("tsync", 8),
 ];
+/// `LANDLOCK_RESTRICT_SELF_TSYNC`
+const TSYNC: u64 = 1 << 3;
 /// The newest version that the tables know. A newer kernel may know bits that they do not.
-const NEWEST: u32 = 7;
+const NEWEST: u32 = 10;
 
-/// What a file may be asked for: `ACCESS_FILE` of the kernel, execute, write_file, read_file, truncate, ioctl_dev.
-const FILE: u64 = 1 | 2 | 4 | 1 << 14 | 1 << 15;
+/// The version that brought `LANDLOCK_ADD_RULE_QUIET` and the sets of what is quiet.
+const QUIET: u32 = 10;
+/// `LANDLOCK_ADD_RULE_QUIET`
+const ADD_RULE_QUIET: u32 = 1;
+
+/// What a file may be asked for: `ACCESS_FILE` of the kernel, execute, write_file, read_file, truncate, ioctl_dev,
+/// resolve_unix.
+const FILE: u64 = 1 | 2 | 4 | 1 << 14 | 1 << 15 | 1 << 16;
 /// `vN.read_execute`.
 const READ_EXECUTE: u64 = 1 | 4 | 8;
 
@@ -167,7 +182,7 @@ pub fn restrict(all: &[Landlock], abi: u32, program: &mut Program) -> Result<()>
         if bits.masked(abi).is_some() {
             program.push(Op::LandlockRestrict {
                 index: landlock.annotated.into(),
-                flags: (bits.0[3] & KINDS[3].known(abi)) as u32,
+                flags: (bits.bits[3] & KINDS[3].known(abi)) as u32,
             });
         }
     }
@@ -178,8 +193,11 @@ fn name(landlock: &Landlock) -> &'static str {
     NAMES[usize::from(landlock.annotated)]
 }
 
-/// Bits of each kind.
-struct Handled([u64; 4]);
+/// Bits of each kind, and those of the first three kinds that are quiet.
+struct Handled {
+    bits: [u64; 4],
+    quiet: [u64; 3],
+}
 
 impl Handled {
     fn of(landlock: &Landlock) -> Result<Handled> {
@@ -195,31 +213,63 @@ impl Handled {
         for ((kind, bits), (rights, field)) in KINDS.iter().zip(&mut bits).zip(lists) {
             *bits = kind.bits(rights, &format_args!("{name}.{field}"))?;
         }
-        Ok(Handled(bits))
+        // The process has one thread.
+        bits[3] &= !TSYNC;
+        let lists = [
+            (&set.quiet_fs, "quietAccessFS"),
+            (&set.quiet_net, "quietAccessNet"),
+            (&set.quiet_scoped, "quietScoped"),
+        ];
+        let mut quiet = [0; 3];
+        for (kind, (rights, field)) in lists.into_iter().enumerate() {
+            let field = format!("{name}.ruleset.{field}");
+            quiet[kind] = KINDS[kind].bits(rights, &field)?;
+            within(kind, quiet[kind], bits[kind], &field)?;
+        }
+        Ok(Handled { bits, quiet })
     }
 
-    /// What of it a kernel of this version can enforce; none if that is nothing.
-    fn masked(&self, abi: u32) -> Option<[u64; 3]> {
-        let [fs, net, scoped, _] = self.0;
-        let masked = [fs, net, scoped];
-        let masked = std::array::from_fn(|kind| masked[kind] & KINDS[kind].known(abi));
-        (masked != [0; 3]).then_some(masked)
+    /// What of it a kernel of this version can enforce, as `struct landlock_ruleset_attr` has it; none if that is
+    /// nothing.
+    fn masked(&self, abi: u32) -> Option<[u64; 6]> {
+        let mut rights = [0; 6];
+        for kind in 0..3 {
+            rights[kind] = self.bits[kind] & KINDS[kind].known(abi);
+            if abi >= QUIET {
+                rights[3 + kind] = self.quiet[kind] & rights[kind];
+            }
+        }
+        (rights[..3] != [0; 3]).then_some(rights)
     }
 
     /// What of it such a kernel lacks.
     fn lacking(&self, abi: u32) -> Vec<String> {
         let mut names = Vec::new();
-        for (kind, bits) in KINDS.iter().zip(self.0) {
+        for (kind, bits) in KINDS.iter().zip(self.bits) {
             kind.names(bits & !kind.known(abi), &mut names);
         }
+        if abi < QUIET && self.quiet != [0; 3] {
+            names.push("quiet rights".into());
+        }
         names
+    }
+}
+
+/// Rights must be among those that the ruleset handles.
+fn within(kind: usize, bits: u64, handled: u64, field: &str) -> Result<()> {
+    match bits & !handled {
+        0 => Ok(()),
+        beyond => Err(Error::new(format!(
+            "{field}: {}: is not among the rights that the ruleset handles",
+            names(kind, beyond)
+        ))),
     }
 }
 
 fn ruleset(landlock: &Landlock, abi: u32, program: &mut Program) -> Result<()> {
     let name = name(landlock);
     let handled = Handled::of(landlock)?;
-    if handled.0[..3] == [0; 3] {
+    if handled.bits[..3] == [0; 3] {
         return Err(Error::new(format!(
             "{name}.ruleset: handles no rights: name some in handledAccessFS, handledAccessNet or scoped"
         )));
@@ -243,81 +293,97 @@ fn ruleset(landlock: &Landlock, abi: u32, program: &mut Program) -> Result<()> {
             .push(format!("{name}: {have}: not enforced"));
     }
     let rules = rules(landlock, &handled)?;
-    let Some([fs, net, scoped]) = handled.masked(abi) else {
+    let Some(rights) = handled.masked(abi) else {
         return Ok(());
     };
     let index = u32::from(landlock.annotated);
-    program.push(Op::LandlockRuleset {
-        index,
-        fs,
-        net,
-        scoped,
-    });
+    program.push(Op::LandlockRuleset { index, rights });
     let optional = u8::from(!landlock.disable_best_effort);
-    for rule in rules {
-        match rule {
-            Rule::Path(path, access) if access & fs != 0 => {
-                let access = access & fs;
-                program.push(Op::LandlockPath {
-                    index,
-                    path: path.into(),
-                    access,
-                    file_access: access & FILE,
-                    optional,
-                });
-            }
-            Rule::Port(port, access) if access & net != 0 => {
-                program.push(Op::LandlockPort {
-                    index,
-                    port: port.into(),
-                    access: access & net,
-                });
-            }
-            _ => {}
+    let quiet = if abi >= QUIET { ADD_RULE_QUIET } else { 0 };
+    for Rule { on, access, flags } in rules {
+        let access = access & rights[on.kind()];
+        let flags = flags & quiet;
+        if access == 0 && flags == 0 {
+            continue;
         }
+        program.push(match on {
+            On::Path(path) => Op::LandlockPath {
+                index,
+                path: path.into(),
+                access,
+                file_access: access & FILE,
+                flags,
+                optional,
+            },
+            On::Port(port) => Op::LandlockPort {
+                index,
+                port: port.into(),
+                access,
+                flags,
+            },
+        });
     }
     Ok(())
 }
 
-enum Rule<'a> {
-    Path(&'a str, u64),
-    Port(u16, u64),
+/// What a rule is about.
+enum On<'a> {
+    Path(&'a str),
+    Port(u16),
+}
+
+impl On<'_> {
+    /// The kind of its rights.
+    fn kind(&self) -> usize {
+        match self {
+            On::Path(_) => 0,
+            On::Port(_) => 1,
+        }
+    }
+}
+
+struct Rule<'a> {
+    on: On<'a>,
+    access: u64,
+    /// `LANDLOCK_ADD_RULE_*`
+    flags: u32,
 }
 
 fn rules<'a>(landlock: &'a Landlock, handled: &Handled) -> Result<Vec<Rule<'a>>> {
     let name = name(landlock);
     let mut rules = Vec::new();
-    let allowed = |kind: usize, rights: &[Right], field: &str| {
+    let allowed = |kind: usize, rights: &[Right], quiet: bool, field: &str| {
         let field = format!("{name}.rules.{field}.allowedAccess");
         let access = KINDS[kind].bits(rights, &field)?;
-        let beyond = access & !handled.0[kind];
-        if access == 0 {
+        if access == 0 && !quiet {
             return Err(Error::new(format!(
                 "{field}: allows nothing: name some rights"
             )));
         }
-        if beyond != 0 {
-            return Err(Error::new(format!(
-                "{field}: {}: is not among the rights that the ruleset handles",
-                self::names(kind, beyond)
-            )));
-        }
-        Ok(access)
+        within(kind, access, handled.bits[kind], &field)?;
+        Ok((access, if quiet { ADD_RULE_QUIET } else { 0 }))
     };
     for (i, rule) in landlock.rules.path_beneath.iter().enumerate() {
-        let access = allowed(0, &rule.allowed_access, &format!("pathBeneath[{i}]"))?;
+        let field = format!("pathBeneath[{i}]");
+        let (access, flags) = allowed(0, &rule.allowed_access, rule.quiet, &field)?;
         for (j, path) in rule.paths.iter().enumerate() {
             if !path.starts_with('/') || path.contains('\0') {
                 return Err(Error::new(format!(
-                    "{name}.rules.pathBeneath[{i}].paths[{j}]: {path:?} must be an absolute path inside the container"
+                    "{name}.rules.{field}.paths[{j}]: {path:?} must be an absolute path inside the container"
                 )));
             }
-            rules.push(Rule::Path(path, access));
+            let on = On::Path(path);
+            rules.push(Rule { on, access, flags });
         }
     }
     for (i, rule) in landlock.rules.net_port.iter().enumerate() {
-        let access = allowed(1, &rule.allowed_access, &format!("netPort[{i}]"))?;
-        rules.extend(rule.ports.iter().map(|port| Rule::Port(*port, access)));
+        let field = format!("netPort[{i}]");
+        let (access, flags) = allowed(1, &rule.allowed_access, rule.quiet, &field)?;
+        rules.extend(rule.ports.iter().map(|&port| Rule {
+            on: On::Port(port),
+            access,
+            flags,
+        }));
     }
     Ok(rules)
 }
@@ -361,7 +427,8 @@ mod tests {
             let rest = AccessFs::from_all(theirs).bits() & !1;
             assert_eq!(KINDS[0].named(&format!("v{abi}.read_write")), Some(rest));
         }
-        assert_eq!(AccessFs::from_file(ABI::V6).bits(), FILE);
+        let old = KINDS[0].up_to(6);
+        assert_eq!(AccessFs::from_file(ABI::V6).bits(), FILE & old);
     }
 
     #[test]
@@ -375,7 +442,7 @@ mod tests {
             Ok(1 | 8 | 1 << 13)
         );
         assert_eq!(bits(json!(["v3.all"])), Ok(0x7fff));
-        for wrong in ["exec", "v8.all", "v0.all", "v1.some", "bind_tcp", ""] {
+        for wrong in ["exec", "v11.all", "v0.all", "v1.some", "bind_tcp", ""] {
             let error = bits(json!(["execute", wrong])).unwrap_err().to_string();
             assert!(
                 error.starts_with(&format!("f[1]: {wrong:?} is unknown")),
@@ -420,9 +487,45 @@ mod tests {
         );
         assert_eq!(warnings, 1, "the bit that no name is known for");
         // A kernel newer than the tables is asked.
-        let (new, warnings) = text(8);
+        let (new, warnings) = text(11);
         assert!(new.contains("0x10000000000"), "{new}");
         assert_eq!(warnings, 0);
+    }
+
+    #[test]
+    fn denials_can_be_quiet() {
+        let quiet = json!({"ruleset": {"handledAccessFS": ["read_file"], "handledAccessNet": ["v10.all"],
+                "scoped": ["signal"], "quietAccessFS": ["read_file"], "quietAccessNet": ["bind_udp"],
+                "quietScoped": ["signal"]},
+            "restrictFlags": ["tsync"],
+            "rules": {"pathBeneath": [{"paths": ["/a"], "quiet": true}],
+                "netPort": [{"allowedAccess": ["bind_udp"], "ports": [80], "quiet": true}]}});
+        let program = compiled(quiet.clone(), 10).unwrap();
+        assert_eq!(program.warnings.len(), 0);
+        let text = program.to_string();
+        for line in [
+            "handles read_file bind_tcp,connect_tcp,bind_udp,connect_send_udp signal, quietly read_file, quietly \
+             bind_udp, quietly signal\n",
+            "landlock: deny quietly below /a\n",
+            "landlock: allow quietly bind_udp on port 80\n",
+            "restrict the process\n",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        let program = compiled(quiet.clone(), 9).unwrap();
+        let text = program.to_string();
+        assert!(!text.contains("quiet") && !text.contains("/a"), "{text}");
+        assert!(
+            program.warnings[0]
+                .ends_with("has no bind_udp, connect_send_udp, quiet rights: not enforced")
+        );
+        let mut beyond = quiet;
+        beyond["ruleset"]["quietScoped"] = json!(["abstract_unix_socket"]);
+        assert_eq!(
+            error(beyond, 10),
+            "process.landlock.ruleset.quietScoped: abstract_unix_socket: is not among the rights that the ruleset \
+             handles"
+        );
     }
 
     #[test]

@@ -29,6 +29,23 @@ fn slot(op: &Op<'_>) -> Option<Slot> {
     }
 }
 
+/// The rights of a rule of Landlock's: their kind, the bits, and the flags of the rule.
+struct Allowed(usize, u64, u32);
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Allowed(kind, bits, flags) = *self;
+        let quiet = match flags {
+            0 => "",
+            _ => " quietly",
+        };
+        match bits {
+            0 => write!(f, "deny{quiet}"),
+            bits => write!(f, "allow{quiet} {}", landlock::names(kind, bits)),
+        }
+    }
+}
+
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -383,31 +400,34 @@ impl fmt::Display for Op<'_> {
                 write!(f, "find program among {}", Words(candidates))
             }
             Op::Seal {} => f.write_str("close all other descriptors on exec; restore SIGPIPE"),
-            Op::LandlockRuleset {
-                fs, net, scoped, ..
-            } => {
+            Op::LandlockRuleset { rights, .. } => {
                 f.write_str("landlock: make a ruleset that handles")?;
-                for (kind, bits) in [fs, net, scoped].into_iter().enumerate() {
-                    if bits != 0 {
-                        write!(f, " {}", landlock::names(kind, bits))?;
+                for (kind, bits) in rights.into_iter().enumerate() {
+                    match bits {
+                        0 => {}
+                        _ if kind < 3 => write!(f, " {}", landlock::names(kind, bits))?,
+                        _ => write!(f, ", quietly {}", landlock::names(kind - 3, bits))?,
                     }
                 }
                 Ok(())
             }
-            Op::LandlockPath { path, access, .. } => {
-                write!(
-                    f,
-                    "landlock: allow {} below {}",
-                    landlock::names(0, access),
-                    Word(path)
-                )
+            Op::LandlockPath {
+                path,
+                access,
+                flags,
+                ..
+            } => {
+                let access = Allowed(0, access, flags);
+                write!(f, "landlock: {access} below {}", Word(path))
             }
-            Op::LandlockPort { port, access, .. } => {
-                write!(
-                    f,
-                    "landlock: allow {} on port {port}",
-                    landlock::names(1, access)
-                )
+            Op::LandlockPort {
+                port,
+                access,
+                flags,
+                ..
+            } => {
+                let access = Allowed(1, access, flags);
+                write!(f, "landlock: {access} on port {port}")
             }
             Op::LandlockRestrict { flags, .. } => {
                 f.write_str("landlock: restrict the process")?;

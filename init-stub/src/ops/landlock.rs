@@ -8,50 +8,65 @@ use crate::wire::{Malformed, Text, call as step};
 const RULE_PATH_BENEATH: u32 = 1;
 const RULE_NET_PORT: u32 = 2;
 
-/// Makes a ruleset that handles these rights.
-pub fn create(machine: &mut Machine, index: u32, handled: [u64; 3]) -> Outcome {
-    let ruleset = call::landlock_create_ruleset(&handled).step(step::LANDLOCK_CREATE_RULESET)?;
+/// Which ruleset a rule goes to, and the flags of landlock_add_rule(2).
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// 0 or 1.
+    pub index: u32,
+    /// `LANDLOCK_ADD_RULE_*`
+    pub flags: u32,
+}
+
+/// Makes a ruleset with these attributes. An older kernel has fewer of them, and takes the others if they are 0.
+pub fn create(machine: &mut Machine, index: u32, rights: &[u64; 6]) -> Outcome {
+    let ruleset = call::landlock_create_ruleset(rights).step(step::LANDLOCK_CREATE_RULESET)?;
     let place = machine.rulesets.get_mut(index as usize).ok_or(Malformed)?;
     *place = Some(ruleset);
     Ok(())
 }
 
-fn ruleset(machine: &Machine, index: u32) -> Outcome<i32> {
-    let place = machine.rulesets.get(index as usize).ok_or(Malformed)?;
-    Ok(place.as_ref().ok_or(Malformed)?.raw())
+impl Rule {
+    /// landlock_add_rule(2), with the attributes that the rule's kind wants.
+    fn add<T>(self, machine: &Machine, kind: u32, attributes: &T) -> Outcome<Result<(), Errno>> {
+        let place = machine.rulesets.get(self.index as usize).ok_or(Malformed)?;
+        let ruleset = place.as_ref().ok_or(Malformed)?.raw();
+        Ok(call::landlock_add_rule(
+            ruleset, kind, attributes, self.flags,
+        ))
+    }
 }
 
 /// Allows rights on a path and all below it. The second set is for what is no directory, and so cannot have all.
 pub fn path(
     machine: &Machine,
-    index: u32,
+    rule: Rule,
     path: Text<'_>,
     [access, file_access]: [u64; 2],
     optional: bool,
 ) -> Outcome {
-    let ruleset = ruleset(machine, index)?;
     let file = match call::openat(AT_FDCWD, c(path)?, O_PATH, 0) {
         Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCES) if optional => return Ok(()),
         result => result.step(step::OPEN)?,
     };
-    let mut rule = PathBeneath {
+    let mut attributes = PathBeneath {
         access,
         parent: file.raw(),
     };
-    match call::landlock_add_rule(ruleset, RULE_PATH_BENEATH, &rule) {
+    match rule.add(machine, RULE_PATH_BENEATH, &attributes)? {
         Err(Errno::INVAL) if file_access == 0 && optional => Ok(()),
         Err(Errno::INVAL) if file_access != 0 && file_access != access => {
-            rule.access = file_access;
-            call::landlock_add_rule(ruleset, RULE_PATH_BENEATH, &rule).step(step::LANDLOCK_ADD_RULE)
+            attributes.access = file_access;
+            rule.add(machine, RULE_PATH_BENEATH, &attributes)?
+                .step(step::LANDLOCK_ADD_RULE)
         }
         result => result.step(step::LANDLOCK_ADD_RULE),
     }
 }
 
-/// Allows rights on a TCP port.
-pub fn port(machine: &Machine, index: u32, access: u64, port: u64) -> Outcome {
-    let ruleset = ruleset(machine, index)?;
-    call::landlock_add_rule(ruleset, RULE_NET_PORT, &[access, port]).step(step::LANDLOCK_ADD_RULE)
+/// Allows rights on a TCP or UDP port.
+pub fn port(machine: &Machine, rule: Rule, access: u64, port: u64) -> Outcome {
+    rule.add(machine, RULE_NET_PORT, &[access, port])?
+        .step(step::LANDLOCK_ADD_RULE)
 }
 
 /// Puts a ruleset into force.

@@ -209,24 +209,24 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Seccomp { flags, filter } => filters::seccomp(flags, filter),
         Op::SeccompListener { flags, filter } => filters::listener(machine, flags, filter),
         Op::Seal {} => filters::seal(machine),
-        Op::LandlockRuleset {
-            index,
-            fs,
-            net,
-            scoped,
-        } => landlock::create(machine, index, [fs, net, scoped]),
+        Op::LandlockRuleset { index, rights } => landlock::create(machine, index, &rights),
         Op::LandlockPath {
             index,
             path,
             access,
             file_access,
+            flags,
             optional,
-        } => landlock::path(machine, index, path, [access, file_access], optional != 0),
+        } => {
+            let rule = landlock::Rule { index, flags };
+            landlock::path(machine, rule, path, [access, file_access], optional != 0)
+        }
         Op::LandlockPort {
             index,
             port,
             access,
-        } => landlock::port(machine, index, access, port),
+            flags,
+        } => landlock::port(machine, landlock::Rule { index, flags }, access, port),
         Op::LandlockRestrict { index, flags } => landlock::restrict(machine, index, flags),
         Op::Fork {} => process::go_on_as_child(machine),
         Op::HookOutput { number, file } => hooks::output(machine, number, file),

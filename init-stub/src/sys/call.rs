@@ -815,24 +815,24 @@ pub struct PathBeneath {
     pub parent: i32,
 }
 
-/// landlock_create_ruleset(2), with the handled rights of files and ports, and the scopes.
-pub fn landlock_create_ruleset(handled: &[u64; 3]) -> Result<Fd> {
+/// landlock_create_ruleset(2), with the fields of `struct landlock_ruleset_attr`.
+pub fn landlock_create_ruleset(attributes: &[u64; 6]) -> Result<Fd> {
     descriptor(syscall!(
         nr::LANDLOCK_CREATE_RULESET,
-        handled.as_ptr(),
-        size_of_val(handled),
+        attributes.as_ptr(),
+        size_of_val(attributes),
         0
     ))
 }
 
 /// landlock_add_rule(2), with the attributes that the rule's kind wants.
-pub fn landlock_add_rule<T>(ruleset: i32, kind: u32, attributes: &T) -> Result<()> {
+pub fn landlock_add_rule<T>(ruleset: i32, kind: u32, attributes: &T, flags: u32) -> Result<()> {
     done(syscall!(
         nr::LANDLOCK_ADD_RULE,
         ruleset,
         kind,
         &raw const *attributes,
-        0
+        flags
     ))
 }
 
