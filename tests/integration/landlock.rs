@@ -127,6 +127,78 @@ fn tcp_ports_are_allowed_one_by_one() {
 }
 
 #[test]
+fn udp_ports_are_allowed_one_by_one() {
+    needs_landlock!(10);
+    let python = "/usr/bin/python3";
+    if !Path::new(python).exists() {
+        skip!("{python} is not installed");
+    }
+    let script = "
+import socket
+def attempt(name, deed):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try: deed(s); print(name)
+        except OSError as error: print(name, error.strerror)
+for port in (53, 54):
+    attempt(f'connect {port}', lambda s: s.connect(('127.0.0.1', port)))
+    attempt(f'send {port}', lambda s: s.sendto(b'x', ('127.0.0.1', port)))
+for port in (0, 8053, 8054):
+    attempt(f'bind {port}', lambda s: s.bind(('127.0.0.1', port)))
+";
+    let landlock = json!({
+        "disableBestEffort": true,
+        "ruleset": {"handledAccessNet": ["bind_udp", "connect_send_udp"], "quietAccessNet": ["bind_udp"]},
+        "rules": {"netPort": [
+            // To send, a port of the kernel's choice is bound first.
+            {"allowedAccess": ["bind_udp"], "ports": [0, 8053]},
+            {"allowedAccess": ["connect_send_udp"], "ports": [53]},
+            {"quiet": true, "ports": [8054]},
+        ]},
+    });
+    let output = debian(&[python, "-I", "-c", script], landlock).run().ok();
+    assert_eq!(
+        output.stdout,
+        "connect 53\nsend 53\nconnect 54 Permission denied\nsend 54 Permission denied\nbind 0\nbind 8053\n\
+         bind 8054 Permission denied\n",
+        "{output:?}"
+    );
+}
+
+#[test]
+fn sockets_of_others_are_reached_by_the_paths_that_are_allowed() {
+    needs_landlock!(9);
+    let python = "/usr/bin/python3";
+    if !Path::new(python).exists() {
+        skip!("{python} is not installed");
+    }
+    let script = "
+import socket
+for name in ('allowed', 'denied'):
+    with socket.socket(socket.AF_UNIX) as s:
+        try: s.connect('/tmp/' + name + '/socket'); print(name)
+        except OSError as error: print(name, error.strerror)
+";
+    let mut bundle = debian(&[python, "-I", "-c", script], Value::Null);
+    let mut listeners = Vec::new();
+    for name in ["allowed", "denied"] {
+        let dir = bundle.dir.join(name);
+        std::fs::create_dir(&dir).unwrap();
+        listeners.push(std::os::unix::net::UnixListener::bind(dir.join("socket")).unwrap());
+        add_mount(
+            &mut bundle.config,
+            json!({"destination": format!("/tmp/{name}"), "source": dir, "options": ["bind"]}),
+        );
+    }
+    bundle.config["process"]["landlock"] = json!({
+        "disableBestEffort": true,
+        "ruleset": {"handledAccessFS": ["resolve_unix"]},
+        "rules": {"pathBeneath": [{"allowedAccess": [1u64 << 16], "paths": ["/tmp/allowed/socket"]}]},
+    });
+    let output = bundle.run().ok();
+    assert_eq!(output.stdout, "allowed\ndenied Permission denied\n");
+}
+
+#[test]
 fn exec_is_restricted_as_the_container_is() {
     needs_landlock!(6);
     let mut bundle = Bundle::sleeping();
