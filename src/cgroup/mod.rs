@@ -294,6 +294,10 @@ impl Cgroup {
             mountpoint, own, ..
         } = layout::unified(&format!("/proc/{pid}/cgroup"))?;
         let path = mountpoint.join(own.trim_start_matches('/'));
+        // Systemd passes on those that it has properties for: not huge pages, for one.
+        if !unit.user {
+            tree::complete(&mountpoint, &path);
+        }
         if let Some(subgroup) = &unit.subgroup {
             let below = path.join(subgroup);
             file::make_directory(&below).with_context(|| format!("mkdir {}", below.display()))?;

@@ -45,22 +45,43 @@ fn make_v1(mountpoint: &Path, path: &Path, made: &mut Vec<PathBuf>) -> std::io::
 }
 
 fn make_v2(mountpoint: &Path, path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<bool> {
-    let controllers = |path: &Path| file::read_text(&path.join("cgroup.controllers"));
-    let whole = || Ok(controllers(path)? == controllers(mountpoint)?);
     // For all but the first container below its parent, that is all.
     match make_one(path, made) {
-        Ok(()) if whole()? => return Ok(true),
+        Ok(()) if is_whole(mountpoint, path)? => return Ok(true),
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    enable_above(mountpoint, path, |at| make_one(at, made))?;
+    is_whole(mountpoint, path)
+}
+
+/// Sees to it that a cgroup that is there has all controllers, as far as they can be had.
+pub fn complete(mountpoint: &Path, path: &Path) {
+    if is_whole(mountpoint, path).is_ok_and(|whole| !whole) {
+        let _ = enable_above(mountpoint, path, |_| Ok(()));
+    }
+}
+
+/// Whether all controllers that the hierarchy has get to the cgroup.
+fn is_whole(mountpoint: &Path, path: &Path) -> std::io::Result<bool> {
+    let controllers = |path: &Path| file::read_text(&path.join("cgroup.controllers"));
+    Ok(controllers(path)? == controllers(mountpoint)?)
+}
+
+/// Has all that are above a cgroup pass their controllers on, and then does something to the next one below.
+fn enable_above(
+    mountpoint: &Path,
+    path: &Path,
+    mut then: impl FnMut(&Path) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let below = path.strip_prefix(mountpoint).unwrap_or(path);
     let mut at = mountpoint.to_path_buf();
     for component in below.components() {
         v2::enable_controllers(&at);
         at.push(component);
-        make_one(&at, made)?;
+        then(&at)?;
     }
-    whole()
+    Ok(())
 }
 
 fn make_one(path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<()> {

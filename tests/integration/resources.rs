@@ -305,11 +305,7 @@ fn files_of_v2_are_written_after_all_else() {
         ("nosuch.max", "1", "controller \"nosuch\" not available"),
         ("nosuch", "1", "must be in the form CONTROLLER.PARAMETER"),
         ("../x.y", "1", "must be a file name (no slashes)"),
-        (
-            "pids.max",
-            "x",
-            "linux.resources.unified.pids.max: write /sys",
-        ),
+        ("pids.max", "x", "linux.resources.unified.pids.max: "),
     ] {
         let mut unified = json!({});
         unified[file] = json!(value);

@@ -79,8 +79,10 @@ impl Unit {
     }
 
     fn named(path: Option<&str>, id: &str, user: bool) -> Result<Unit> {
+        // The one letter of an id that no unit's name may have, as systemd-escape(1) writes it.
+        let id = id.replace('+', "\\x2b");
         let (slice, prefix, name) = match path.map(|path| path.split(':').collect::<Vec<_>>()) {
-            None => ("", "runc", id),
+            None => ("", "runc", id.as_str()),
             Some(parts) => match parts[..] {
                 [slice, prefix, name] => (slice, prefix, name),
                 _ => {
@@ -344,6 +346,8 @@ mod tests {
             (unit.name.as_str(), unit.slice.as_str()),
             ("runc-id.scope", "system.slice")
         );
+        let unit = Unit::named(None, "a+b", false).unwrap();
+        assert_eq!(unit.name, "runc-a\\x2bb.scope");
         let unit = named(Some("a-b.slice:docker:x")).unwrap();
         assert_eq!(unit.cgroup().unwrap(), "/a.slice/a-b.slice/docker-x.scope");
         assert_eq!(

@@ -72,7 +72,10 @@ pub fn of(
                 list.number("MemoryLow", amount(low));
             }
             if let Some(swap) = v2::swap(memory.swap.unwrap_or(0), limit.unwrap_or(0))? {
-                list.number("MemorySwapMax", maximum("memory.swap", &swap)?);
+                list.number(
+                    "MemorySwapMax",
+                    maximum(&swap).context("linux.resources.memory.swap")?,
+                );
             }
         }
     }
@@ -91,9 +94,8 @@ pub fn of(
     if unified {
         for (file, value) in &resources.unified {
             let idle = resources.unified.get("cpu.idle");
-            self::unified(&mut list, file, value.trim(), idle).map_err(|error| {
-                error.wrap(format_args!("linux.resources.unified: {file}={value}"))
-            })?;
+            self::unified(&mut list, file, value.trim(), idle)
+                .map_err(|error| error.wrap(format_args!("linux.resources.unified.{file}")))?;
         }
     }
     Ok(list.0)
@@ -112,9 +114,12 @@ fn cpu(list: &mut List, cpu: &mut Cpu, unified: bool) -> Result<()> {
     if let Some(shares) = cpu.shares.filter(|shares| *shares != 0) {
         match unified {
             false => list.number("CPUShares", shares),
-            true if idle => log::warn(
-                "linux.resources.cpu: an idle cgroup has no weight: cpu.shares is ignored",
-            ),
+            true if idle => {
+                log::warn(
+                    "linux.resources.cpu: an idle cgroup has no weight: cpu.shares is ignored",
+                );
+                cpu.shares = None;
+            }
             true => list.number("CPUWeight", weight(shares)),
         }
     }
@@ -175,39 +180,40 @@ fn unified(list: &mut List, file: &str, value: &str, idle: Option<&String>) -> R
     let idle = idle.is_some_and(|idle| idle.trim() == "1");
     match file {
         "cpu.idle" if idle => list.optional("CPUWeight", Value::number(0)),
-        "cpu.weight" if !idle => list.number("CPUWeight", maximum(file, value)?),
+        "cpu.weight" if !idle => list.number("CPUWeight", maximum(value)?),
         "cpu.max" => {
             let mut fields = value.split_whitespace();
             let quota = match fields.next() {
                 Some("max") => 0,
-                Some(quota) => maximum("quota", quota)? as i64,
+                Some(quota) => maximum(quota).context("quota")? as i64,
                 None => return Err(Error::new("a quota, and maybe a period")),
             };
             let period = fields
                 .next()
-                .map_or(Ok(PERIOD_USEC), |period| maximum("period", period))?;
+                .map_or(Ok(PERIOD_USEC), maximum)
+                .context("period")?;
             cpu_quota(list, quota, period);
         }
         "cpuset.cpus" => list.optional("AllowedCPUs", Value::bytes(&bits(value)?)),
         "cpuset.mems" => list.optional("AllowedMemoryNodes", Value::bytes(&bits(value)?)),
-        "memory.high" => list.number("MemoryHigh", maximum(file, value)?),
-        "memory.low" => list.number("MemoryLow", maximum(file, value)?),
-        "memory.min" => list.number("MemoryMin", maximum(file, value)?),
-        "memory.max" => list.number("MemoryMax", maximum(file, value)?),
-        "memory.swap.max" => list.number("MemorySwapMax", maximum(file, value)?),
-        "pids.max" => list.number("TasksMax", maximum(file, value)?.max(1)),
+        "memory.high" => list.number("MemoryHigh", maximum(value)?),
+        "memory.low" => list.number("MemoryLow", maximum(value)?),
+        "memory.min" => list.number("MemoryMin", maximum(value)?),
+        "memory.max" => list.number("MemoryMax", maximum(value)?),
+        "memory.swap.max" => list.number("MemorySwapMax", maximum(value)?),
+        "pids.max" => list.number("TasksMax", maximum(value)?.max(1)),
         _ => {}
     }
     Ok(())
 }
 
 /// A number, or `max`.
-fn maximum(what: &str, text: &str) -> Result<u64> {
+fn maximum(text: &str) -> Result<u64> {
     match text {
         "max" => Ok(INFINITY),
         text => text
             .parse()
-            .map_err(|_| Error::new(format!("{what}: {text:?} is no number"))),
+            .map_err(|_| Error::new(format!("{text:?} is no number"))),
     }
 }
 
