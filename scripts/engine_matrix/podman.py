@@ -207,9 +207,12 @@ def update(p):
 @scenario
 def out_of_memory(p):
     """OOMKilled, 137"""
-    c = p.up("-m", "16m", "--memory-swap", "16m", "--", "tail", "/dev/zero")
+    directory = p.directory("podman-oom")
+    c = str(p("run", "--detach", "-m", "16m", "--memory-swap", "16m", BOX, "tail", "/dev/zero", cwd=directory))
     same(p("wait", c), 137)
-    same(p.inspect(c, ".State.OOMKilled"), "true")
+    # On cgroup v1, conmon leaves word of it in the directory where Podman was called; Podman looks in another.
+    told = not V2 and os.path.exists(os.path.join(directory, "oom"))
+    true(told or p.inspect(c, ".State.OOMKilled") == "true", "the lack of memory is not told")
 
 
 @scenario
@@ -273,7 +276,7 @@ def init_and_more(p):
     shown = p.sh("cat /proc/1/cmdline | tr '\\0' ' '; grep -E 'open files' /proc/self/limits; hostname; "
                  "cat /proc/sys/kernel/msgmax; id -G; ls /dev/fuse", "--init", "--ulimit", "nofile=100:200", "--ulimit", "nproc=900:900", "--hostname",
                  "inner", "--sysctl", "kernel.msgmax=4096", "--group-add", "77", "--device", "/dev/fuse")
-    has(shown, "catatonit", "inner", "4096", "77", "/dev/fuse")
+    has(shown, "podman-init", "inner", "4096", "77", "/dev/fuse")
     matches(shown, r"Max open files +100 +200")
 
 
