@@ -21,7 +21,7 @@ PACKAGES = {
     "busybox": "busybox-static", "ip": "iproute2", "iptables": "iptables", "dockerd": "docker.io",
     "docker-compose": "docker-compose", "containerd": "containerd", "podman": "podman", "buildah": "buildah",
     "newuidmap": "uidmap", "slirp4netns": "slirp4netns", "fuse-overlayfs": "fuse-overlayfs", "netavark": "netavark",
-    "aardvark-dns": "aardvark-dns", "catatonit": "catatonit", "criu": "criu", "protoc": "protobuf-compiler",
+    "aardvark-dns": "aardvark-dns", "catatonit": "catatonit", "conmon": "conmon", "criu": "criu", "protoc": "protobuf-compiler",
     "/usr/lib/cni/bridge": "containernetworking-plugins", "runc": "runc", "crun": "crun",
     "/usr/lib/python3/dist-packages/grpc": "python3-grpcio",
     "/usr/lib/python3/dist-packages/google/protobuf": "python3-protobuf",
