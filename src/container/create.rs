@@ -1,20 +1,22 @@
 //! Making a container: from the bundle to a process that waits for `start`, or already runs.
 
+use super::bundle::{absolute, facts, load, rootfs};
 use super::handles::{self, Given};
+use super::joined::{CLONED, join_ours};
 use super::launch::{Launch, launch};
 use super::net_devices::Devices;
 use super::readiness::{self, Readiness};
+use super::report::{follow, note};
 use super::store::{self, Record, Store};
-use super::{hooks, host, identity, notify, resctrl, stdio, trees};
+use super::{hooks, host, identity, resctrl, stdio};
 use crate::cgroup::{self, Cgroup, Layout, Rootless, Wanted};
 use crate::error::{Context, Error, Result};
-use crate::oci::{self, Config, NamespaceType, Status, annotation};
-use crate::program::wire::{Message, Op, stage};
-use crate::program::{self, Facts, Handle, Program, is_new};
-use crate::sys::{close_all, file, mount, process, socket, spawn, standard};
+use crate::oci::{Config, NamespaceType, Status, annotation};
+use crate::program::{self, Handle, Program, is_new};
+use crate::sys::{close_all, file, mount, process, socket, spawn};
 use crate::{check, log};
 use std::cell::RefCell;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -72,129 +74,6 @@ pub struct Created {
     pub console: Option<OwnedFd>,
     /// Where the process says that it is ready, when a service manager wants to know.
     pub readiness: Option<Readiness>,
-}
-
-/// Reads and checks a bundle's configuration: its text and its meaning.
-fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
-    let path = options
-        .config
-        .clone()
-        .unwrap_or_else(|| options.bundle.join("config.json"));
-    let text = match file::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && options.bundle.is_dir() => {
-            return Err(Error::new(format!(
-                "JSON specification file {} not found",
-                path.display()
-            )));
-        }
-        result => result.with_context(|| format!("open {}", path.display()))?,
-    };
-    let mut config: Config = oci::parse(&text, "config.json")?;
-    config.take_landlock()?;
-    identity::complete(&mut config);
-    check::config(&config)?;
-    if config.process.is_none() {
-        return Err(Error::new(
-            "process: property must not be empty: say what the container runs",
-        ));
-    }
-    Ok((text, config))
-}
-
-/// What the compiler must know, without asking more of the host than whether sources are directories.
-fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: PathBuf) -> Facts {
-    Facts {
-        id: options.id.clone(),
-        source_links: host::source_links(config, bundle),
-        host_mounts: host::full_mounts(options.no_pivot, &rootfs),
-        null_streams: host::null_streams(),
-        rootfs,
-        bundle: bundle.to_path_buf(),
-        bounding: process::permitted_capabilities(),
-        unprivileged: process::euid() != 0,
-        keep_groups: config.set(annotation::KEEP_GROUPS),
-        landlock_abi: landlock_abi(config.process.as_ref()),
-        window: window(
-            config
-                .process
-                .as_ref()
-                .is_some_and(|process| process.terminal),
-            options.detach || options.await_start,
-        ),
-        await_start: options.await_start,
-        no_pivot: options.no_pivot,
-        no_new_keyring: options.no_new_keyring,
-        preserve_fds: options.preserve_fds + options.listen_fds,
-        ..Facts::default()
-    }
-}
-
-/// What the compiler must know of a container that runs.
-pub(super) fn facts_of(record: &Record) -> Result<Facts> {
-    Ok(Facts {
-        id: record.id.clone(),
-        bundle: record.bundle.clone(),
-        rootfs: record.rootfs.clone(),
-        v1_mounts: record.cgroup.v1_mounts(&Layout::detect()?),
-        cgroup2: record.cgroup.v2_path(),
-        unprivileged: process::euid() != 0,
-        running: true,
-        ..Facts::default()
-    })
-}
-
-fn rootfs(config: &Config, bundle: &Path) -> PathBuf {
-    let root = config.root.as_ref();
-    bundle.join(root.map(|root| root.path.as_str()).unwrap_or_default())
-}
-
-/// The size of our own terminal, when the process's is to be copied to it.
-pub(super) fn window(terminal: bool, leaves: bool) -> (u32, u32) {
-    if !terminal || leaves {
-        return (0, 0);
-    }
-    let ours = crate::sys::terminal::ours();
-    let size = ours.and_then(|number| crate::sys::terminal::window_size(standard(number).as_fd()));
-    size.unwrap_or((0, 0))
-}
-
-/// The program of a bundle's configuration in words, without touching anything.
-pub fn plan(options: &Options) -> Result<String> {
-    let (_, config) = load(options)?;
-    let bundle = absolute(&options.bundle)?;
-    let rootfs = rootfs(&config, &bundle);
-    let rootfs = file::canonical_directory(&rootfs).unwrap_or(rootfs);
-    let mut facts = facts(&config, options, &bundle, rootfs);
-    let layout = Layout::detect()?;
-    let wanted = Wanted {
-        id: "ID",
-        path: config.linux.cgroups_path.as_deref(),
-        systemd: options.systemd,
-        rootless: Rootless::No,
-        owner: None,
-        annotations: &config.annotations,
-    };
-    let cgroup = Cgroup::plan(&layout, &wanted)?;
-    facts.v1_mounts = cgroup.v1_mounts(&layout);
-    facts.cgroup2 = cgroup.v2_path();
-    facts.null_streams = 0;
-    facts.hierarchies = facts.v1_mounts.len();
-    facts.bounding = u64::MAX;
-    facts.unprivileged = false;
-    let program = program::container(&config, &facts)?;
-    let linux = &config.linux;
-    let made = NamespaceType::ALL
-        .iter()
-        .filter(|kind| is_new(linux.namespace(**kind)));
-    let made: Vec<&str> = made.map(|kind| kind.name()).collect();
-    Ok(format!(
-        "clone into new namespaces: {}\n{program}",
-        made.join(", ")
-    ))
-}
-
-fn absolute(path: &Path) -> Result<PathBuf> {
-    file::canonical_directory(path).with_context(|| format!("bundle: open {}", path.display()))
 }
 
 /// What is undone when making the container fails.
@@ -318,10 +197,6 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         program::can_enter_tree(&config, &facts) && mount::knows_tree_namespace();
     let program = program::container(&config, &facts)?;
     note(&program);
-    program
-        .warnings
-        .iter()
-        .for_each(|warning| log::warn(warning));
 
     let readiness = match options.await_start {
         true => None,
@@ -379,27 +254,6 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     Ok(created)
 }
 
-/// The version of the kernel's Landlock, if the process wants to know.
-pub(super) fn landlock_abi(process: Option<&oci::Process>) -> u32 {
-    match process {
-        Some(process) if !process.landlock.0.is_empty() => crate::sys::filter::landlock_abi(),
-        _ => 0,
-    }
-}
-
-/// What `--debug` shows of a program.
-pub(super) fn note(program: &Program) {
-    if !log::debugs() {
-        return;
-    }
-    log::debug(&format!("program of {} operations", program.ops().count()));
-    for op in program.ops() {
-        if let Op::Seccomp { flags, .. } | Op::SeccompListener { flags, .. } = op {
-            log::debug(&format!("seccomp filter flags: {flags}"));
-        }
-    }
-}
-
 /// runc's rules about terminals; `leaves` says that nobody stays to copy it.
 pub(super) fn check_terminal(terminal: bool, leaves: bool, socket: Option<&Path>) -> Result<()> {
     match (terminal, leaves, socket) {
@@ -436,9 +290,9 @@ fn poststart(store: &Store, created: &Created) -> Result<()> {
     result
 }
 
-struct Started {
-    child: spawn::Child,
-    report: OwnedFd,
+pub(super) struct Started {
+    pub child: spawn::Child,
+    pub report: OwnedFd,
     console: Option<OwnedFd>,
 }
 
@@ -543,71 +397,6 @@ fn start_stub(
     })
 }
 
-/// Namespaces that clone3 makes. The cgroup namespace is made inside, once the cgroup is joined.
-const CLONED: &[(NamespaceType, i32)] = &[
-    (NamespaceType::User, libc::CLONE_NEWUSER),
-    (NamespaceType::Mount, libc::CLONE_NEWNS),
-    (NamespaceType::Network, libc::CLONE_NEWNET),
-    (NamespaceType::Ipc, libc::CLONE_NEWIPC),
-    (NamespaceType::Uts, libc::CLONE_NEWUTS),
-    (NamespaceType::Pid, libc::CLONE_NEWPID),
-];
-
-const CLONE_NEWTIME: i32 = 0x80;
-
-/// Joins what must be joined before the child is made, and returns how to come back: PID and time
-/// namespaces, which change only our children, and all others when a new user namespace would lack the right to.
-fn join_ours(config: &Config) -> Result<Vec<(OwnedFd, i32)>> {
-    let linux = &config.linux;
-    let new_user = is_new(linux.namespace(NamespaceType::User));
-    let open = |path: &str| {
-        File::open(path)
-            .map(OwnedFd::from)
-            .with_context(|| format!("linux.namespaces: open {path}"))
-    };
-    let mut back = Vec::new();
-    let early = [
-        (NamespaceType::Ipc, libc::CLONE_NEWIPC, "ipc"),
-        (NamespaceType::Uts, libc::CLONE_NEWUTS, "uts"),
-        (NamespaceType::Network, libc::CLONE_NEWNET, "net"),
-        (NamespaceType::Cgroup, libc::CLONE_NEWCGROUP, "cgroup"),
-        (NamespaceType::Pid, libc::CLONE_NEWPID, "pid"),
-        (NamespaceType::Time, CLONE_NEWTIME, "time"),
-    ];
-    let guarded = program::guarded_pid_namespace(config).is_some();
-    for (kind, flag, file) in early {
-        if guarded && kind == NamespaceType::Pid {
-            continue;
-        }
-        let Some(path) = linux
-            .namespace(kind)
-            .and_then(|namespace| namespace.path.as_deref())
-        else {
-            continue;
-        };
-        if !new_user && !matches!(kind, NamespaceType::Pid | NamespaceType::Time) {
-            continue;
-        }
-        let target = open(path)?;
-        back.push((open(&format!("/proc/self/ns/{file}"))?, flag));
-        spawn::setns(target.as_fd(), flag)
-            .with_context(|| format!("linux.namespaces: {}: setns {path}", kind.name()))?;
-    }
-    if is_new(linux.namespace(NamespaceType::Time)) {
-        back.push((open("/proc/self/ns/time")?, CLONE_NEWTIME));
-        spawn::unshare(CLONE_NEWTIME).context("linux.namespaces: time: unshare")?;
-        let line = |(clock, offset): (&oci::Clock, &oci::TimeOffset)| {
-            format!("{} {} {}\n", clock.name(), offset.secs, offset.nanosecs)
-        };
-        let offsets: String = linux.time_offsets.iter().map(line).collect();
-        if !offsets.is_empty() {
-            fs::write("/proc/self/timens_offsets", offsets)
-                .context("linux.timeOffsets: write /proc/self/timens_offsets")?;
-        }
-    }
-    Ok(back)
-}
-
 /// Where the terminal's master goes: to the console socket; or, over a pair, to us.
 fn console(config: &Config, options: &Options) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
     if !config
@@ -631,120 +420,6 @@ pub(super) fn console_socket(path: Option<&Path>) -> Result<(Option<OwnedFd>, Op
         None => {
             let (ours, theirs) = socket::pair().context("socketpair")?;
             Ok((Some(ours), Some(theirs)))
-        }
-    }
-}
-
-/// Follows the stub through its stages, until it waits for `start` or executes the program.
-fn follow(
-    program: &Program,
-    config: &Config,
-    record: &Record,
-    started: &Started,
-    signals: BorrowedFd<'_>,
-) -> Result<()> {
-    let report = started.report.as_fd();
-    let waits = program.handles.contains(&Handle::StartListener);
-    let mut output = None;
-    loop {
-        let Some(message) = next_message(report, signals, &mut output)? else {
-            return match waits || !store::has_executed(&started.child)? {
-                true => Err(ended_early(record)),
-                false => Ok(()),
-            };
-        };
-        match message {
-            Message {
-                kind: Message::FAILED,
-                ..
-            } => {
-                return Err(program::explain(program, message, output.as_deref())
-                    .wrap("unable to start container process: error during container init"));
-            }
-            Message {
-                kind: Message::TREE,
-                op,
-                ..
-            } => trees::send(config, record, op, true, report)?,
-            Message {
-                op: stage::LISTENER,
-                call: number,
-                ..
-            } => {
-                let process = notify::Notifying {
-                    pid: record.pid,
-                    pidfd: started.child.pidfd.as_fd(),
-                    report,
-                };
-                notify::hand_over(config, &process, number, record.state(Status::Creating))?;
-            }
-            Message {
-                op: stage::RUNTIME_HOOKS,
-                ..
-            } => {
-                let state = record.state(Status::Creating);
-                hooks::run_all("prestart", &config.hooks.prestart, &state)?;
-                hooks::run_all("createRuntime", &config.hooks.create_runtime, &state)?;
-                socket::send(report, b"g").context("container init")?;
-            }
-            _ => return Ok(()),
-        }
-    }
-}
-
-fn ended_early(record: &Record) -> Error {
-    let end = process::wait(record.pid).map_or_else(
-        |error| error.to_string(),
-        |status| match status {
-            137 => "killed (does linux.resources.memory.limit leave it room?)".into(),
-            status => format!("exit status {status}"),
-        },
-    );
-    Error::new(format!(
-        "unable to start container process: container init ended early: {end}"
-    ))
-}
-
-/// One message of the stub's; none when it has closed its end. What follows the fixed part goes to `output`.
-pub(super) fn receive(
-    from: BorrowedFd<'_>,
-    output: &mut Option<Vec<u8>>,
-) -> Result<Option<Message>> {
-    let mut buffer = [0; Message::SIZE + Message::OUTPUT_SIZE];
-    let (length, _) = socket::receive(from, &mut buffer)?;
-    if length == 0 {
-        return Ok(None);
-    }
-    let message = Message::from_bytes(&buffer[..length])
-        .map_err(|_| Error::new("internal: malformed message from container init"))?;
-    if message.kind == Message::OUTPUT {
-        *output = Some(buffer[Message::SIZE..length].to_vec());
-    }
-    Ok(Some(message))
-}
-
-/// The stub's next message; none when it has closed its end. What a failed hook printed goes to `output`. A signal
-/// that asks us to stop is an error.
-pub(super) fn next_message(
-    report: BorrowedFd<'_>,
-    signals: BorrowedFd<'_>,
-    output: &mut Option<Vec<u8>>,
-) -> Result<Option<Message>> {
-    loop {
-        let ready = process::poll(&[Some(report), Some(signals)], -1)?;
-        if ready[0] {
-            match receive(report, output).context("container init")? {
-                Some(message) if message.kind == Message::OUTPUT => continue,
-                message => return Ok(message),
-            }
-        }
-        while let Some(signal) = process::next_signal(signals) {
-            if matches!(
-                signal,
-                libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT
-            ) {
-                return Err(Error::new(format!("interrupted by signal {signal}")));
-            }
         }
     }
 }

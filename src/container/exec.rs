@@ -1,9 +1,11 @@
 //! A further process in a running container.
 
-use super::create::{check_terminal, console_socket, next_message, window};
+use super::bundle::window;
+use super::create::{check_terminal, console_socket};
 use super::described::described;
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
+use super::report::next_message;
 use super::store::{self, Record, Store};
 use super::{notify, stdio};
 use crate::cgroup::Cgroup;
@@ -132,7 +134,7 @@ fn start(
         keep_groups: config.set(oci::annotation::KEEP_GROUPS),
         window: window(process.terminal, options.detach),
         no_new_keyring: record.no_new_keyring,
-        landlock_abi: super::create::landlock_abi(Some(process)),
+        landlock_abi: super::bundle::landlock_abi(Some(process)),
         preserve_fds: options.preserve_fds,
         ..Facts::default()
     };
@@ -148,11 +150,7 @@ fn start(
         false => namespaces & libc::CLONE_NEWPID as u32,
     };
     let program = program::exec(process, config, namespaces & !before_clone, &facts)?;
-    super::create::note(&program);
-    program
-        .warnings
-        .iter()
-        .for_each(|warning| log::warn(warning));
+    super::report::note(&program);
 
     let (report, theirs) = socket::pair().context("socketpair")?;
     let (ours, console) = match process.terminal {

@@ -2,7 +2,7 @@
 
 use super::readiness::Readiness;
 use super::store::{self, Record, START_SOCKET, Store};
-use super::{create, hooks, host, notify};
+use super::{hooks, host, notify, report};
 use crate::error::{Context, Error, Result};
 use crate::oci::Status;
 use crate::program;
@@ -41,7 +41,7 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
     };
     let mut output = None;
     loop {
-        let message = create::receive(connection.as_fd(), &mut output).context("start.sock")?;
+        let message = report::receive(connection.as_fd(), &mut output).context("start.sock")?;
         let _ = fs::remove_file(directory.join(START_SOCKET));
         let Some(message) = message else { break };
         if message.kind == Message::OUTPUT {

@@ -1,5 +1,6 @@
 //! The life cycle of containers, and the store of their states.
 
+mod bundle;
 mod create;
 mod described;
 mod events;
@@ -9,12 +10,14 @@ mod handles;
 mod hooks;
 mod host;
 mod identity;
+mod joined;
 mod launch;
 mod life;
 mod mounts;
 mod net_devices;
 mod notify;
 mod readiness;
+mod report;
 mod resctrl;
 mod stdio;
 mod store;
@@ -22,7 +25,8 @@ mod subordinate;
 mod trees;
 mod update;
 
-pub use create::{Options, create, plan};
+pub use bundle::plan;
+pub use create::{Options, create};
 pub use events::events;
 pub use exec::{Exec, exec};
 pub use foreground::{Terminal, wait};

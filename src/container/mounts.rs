@@ -1,9 +1,10 @@
 //! Mounts that come and go while a container runs, as crun has them.
 
-use super::create::{facts_of, next_message};
+use super::bundle::facts_of;
 use super::exec::namespaces;
 use super::handles::{self, Given};
 use super::launch::{Launch, launch};
+use super::report::next_message;
 use super::store::{Record, Store};
 use super::trees;
 use crate::error::{Context, Error, Result};
