@@ -56,6 +56,16 @@ impl Cgroup {
         }
     }
 
+    /// Of a container that has none: it has no limits either. Devices are as they are for its maker.
+    pub(super) fn must_do_without(&self, resources: Option<&Resources>) -> Result<()> {
+        match resources.is_some_and(v2::needs_controllers) {
+            true => Err(Error::new(
+                "linux.resources: limits need a cgroup: use another --cgroup-manager than disabled, or no limits",
+            )),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn restrict_devices(&self, rules: &[DeviceRule], new: bool) -> Result<()> {
         let policy = Policy::new(rules)?;
         let directory = match self.unified {

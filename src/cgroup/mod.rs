@@ -67,14 +67,26 @@ impl Rootless {
     }
 }
 
+/// Who makes cgroups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Manager {
+    /// We do, in the file system.
+    #[default]
+    Files,
+    /// Systemd, for its unit.
+    Systemd,
+    /// Nobody: containers stay in the cgroup of their maker.
+    None,
+}
+
 /// What the cgroup of a new container is to be.
 pub struct Wanted<'a> {
     /// The container's id.
     pub id: &'a str,
     /// `linux.cgroupsPath`.
     pub path: Option<&'a str>,
-    /// Systemd is to make it: then the path is `slice:prefix:name`.
-    pub systemd: bool,
+    /// Who is to make it. For systemd, the path is `slice:prefix:name`.
+    pub manager: Manager,
     /// Without the rights of root: the user's systemd is asked, not the system's.
     pub rootless: Rootless,
     /// The user to whom it is given on v2.
@@ -117,9 +129,9 @@ object! {
 impl Cgroup {
     /// Where a container's cgroup will be, before it is made.
     pub fn plan(layout: &Layout, wanted: &Wanted<'_>) -> Result<Cgroup> {
-        let unit = match wanted.systemd {
-            true => Some(Unit::plan(wanted)?),
-            false => None,
+        let unit = match wanted.manager {
+            Manager::Systemd => Some(Unit::plan(wanted)?),
+            _ => None,
         };
         if unit.as_ref().is_some_and(|unit| unit.user) && !layout.unified {
             return Err(Error::new(
@@ -141,7 +153,11 @@ impl Cgroup {
             }
         };
         // Systemd decides where its unit is on v2. A unit of that name may be another's until we have made ours.
-        let known = unit.is_none() || !layout.unified;
+        let known = match wanted.manager {
+            Manager::Files => true,
+            Manager::Systemd => !layout.unified,
+            Manager::None => false,
+        };
         let hierarchies = layout.hierarchies.iter().filter(|_| known);
         Ok(Cgroup {
             unified: layout.unified,
@@ -175,6 +191,9 @@ impl Cgroup {
         let mut made = Vec::new();
         if self.unified && self.unit.is_some() {
             return Ok(made);
+        }
+        if self.unit.is_none() && self.directories.is_empty() {
+            return self.must_do_without(resources).map(|()| made);
         }
         let mut result = self.make_directories(resources, optional, &mut made);
         if let Ok(new) = result

@@ -25,7 +25,7 @@ impl Try {
                 &Wanted {
                     id: "id",
                     path: Some(&path),
-                    systemd: false,
+                    manager: super::Manager::Files,
                     rootless: Rootless::No,
                     owner: None,
                     annotations: &BTreeMap::new(),

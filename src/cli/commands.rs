@@ -1,7 +1,9 @@
 //! The commands, each from its flags to what it does.
 
 use super::parse::Matches;
-use super::{Global, completion, events, features, kill, list, man, print, ps, spec, update};
+use super::{
+    Global, completion, events, features, kill, list, man, print, ps, regex, spec, update,
+};
 use crate::container::{self, Options, Readiness, Terminal};
 use crate::error::{Context, Error, Result};
 use crate::log;
@@ -55,7 +57,7 @@ fn options(global: &Global, matches: &Matches) -> Result<Options> {
         await_start: false,
         detach: matches.flag("detach"),
         rootless: global.rootless,
-        systemd: global.systemd_cgroup,
+        manager: global.manager,
     })
 }
 
@@ -182,8 +184,10 @@ fn exec_process(global: &Global, matches: &Matches) -> Result<u8> {
 }
 
 fn delete(global: &Global, matches: &Matches) -> Result<u8> {
-    container::delete(&global.store, matches.argument(0)?, matches.flag("force"))?;
-    Ok(0)
+    let force = matches.flag("force");
+    regex::each(global, matches, |id| {
+        container::delete(&global.store, id, force)
+    })
 }
 
 fn freeze(global: &Global, id: &str, frozen: bool) -> Result<u8> {

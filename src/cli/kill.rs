@@ -2,6 +2,7 @@
 
 use super::Global;
 use super::parse::Matches;
+use super::regex;
 use crate::container;
 use crate::error::{Error, Result};
 
@@ -54,13 +55,10 @@ pub fn kill(global: &Global, matches: &Matches) -> Result<u8> {
         "SIGTERM"
     };
     let signal = signal(name)?;
-    container::kill(
-        &global.store,
-        matches.argument(0)?,
-        signal,
-        matches.flag("all"),
-    )?;
-    Ok(0)
+    let all = matches.flag("all");
+    regex::each(global, matches, |id| {
+        container::kill(&global.store, id, signal, all)
+    })
 }
 
 /// A signal by its number or its name, with or without SIG.

@@ -12,11 +12,12 @@ mod list;
 mod man;
 pub mod parse;
 mod ps;
+mod regex;
 mod spec;
 mod table;
 mod update;
 
-use crate::cgroup::Rootless;
+use crate::cgroup::{Manager, Rootless};
 use crate::container::Store;
 use crate::error::{Error, Result};
 use crate::log;
@@ -32,8 +33,8 @@ pub struct Global {
     pub store: Store,
     /// `--root` was given: the directory must exist.
     pub root_given: bool,
-    /// `--systemd-cgroup`.
-    pub systemd_cgroup: bool,
+    /// Who makes cgroups.
+    pub manager: Manager,
     /// `--rootless`: whether cgroups that may not be made are done without.
     pub rootless: Rootless,
 }
@@ -89,11 +90,6 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
 fn checked(command: &flags::Command, matches: &Matches) -> Result<()> {
     let (least, most) = command.count;
     let given = matches.arguments.len();
-    if matches.flag("regex") {
-        return Err(Error::new(
-            "--regex: not supported yet: name each container",
-        ));
-    }
     if given >= least && given <= most {
         return Ok(());
     }
@@ -126,17 +122,13 @@ fn start_log(matches: &Matches) -> Result<()> {
 
 fn global(matches: &Matches) -> Result<Global> {
     start_log(matches)?;
-    let systemd = match matches
+    let manager = match matches
         .value("cgroup-manager")
         .map(|it| it.as_encoded_bytes())
     {
-        None | Some(b"cgroupfs") => matches.flag("systemd-cgroup"),
-        Some(b"systemd") => true,
-        Some(b"disabled") => {
-            return Err(Error::new(
-                "--cgroup-manager: disabled is not supported yet: use cgroupfs",
-            ));
-        }
+        None | Some(b"cgroupfs") if !matches.flag("systemd-cgroup") => Manager::Files,
+        None | Some(b"cgroupfs" | b"systemd") => Manager::Systemd,
+        Some(b"disabled") => Manager::None,
         Some(_) => {
             return Err(Error::new(
                 "--cgroup-manager: use cgroupfs, systemd or disabled",
@@ -175,7 +167,7 @@ fn global(matches: &Matches) -> Result<Global> {
     Ok(Global {
         store: Store { root },
         root_given: matches.path("root").is_some(),
-        systemd_cgroup: systemd,
+        manager,
         rootless,
     })
 }

@@ -107,7 +107,7 @@ pub fn plan(options: &Options) -> Result<String> {
     let wanted = Wanted {
         id: "ID",
         path: config.linux.cgroups_path.as_deref(),
-        systemd: options.systemd,
+        manager: options.manager,
         rootless: Rootless::No,
         owner: None,
         annotations: &config.annotations,

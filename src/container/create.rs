@@ -9,7 +9,7 @@ use super::readiness::{self, Readiness};
 use super::report::{follow, note};
 use super::store::{self, Record, Store};
 use super::{hooks, host, identity, resctrl, stdio};
-use crate::cgroup::{self, Cgroup, Layout, Rootless, Wanted};
+use crate::cgroup::{self, Cgroup, Layout, Manager, Rootless, Wanted};
 use crate::error::{Context, Error, Result};
 use crate::oci::{Config, NamespaceType, Status, annotation};
 use crate::program::{self, Handle, Program, is_new};
@@ -50,8 +50,8 @@ pub struct Options {
     pub detach: bool,
     /// Cgroups that cannot be made are done without.
     pub rootless: Rootless,
-    /// Systemd makes the cgroup.
-    pub systemd: bool,
+    /// Who makes the cgroup.
+    pub manager: Manager,
 }
 
 impl Options {
@@ -162,7 +162,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     let wanted = Wanted {
         id: &options.id,
         path: linux.cgroups_path.as_deref(),
-        systemd: options.systemd,
+        manager: options.manager,
         rootless: options.rootless,
         owner: cgroup::owner(&config),
         annotations: &config.annotations,

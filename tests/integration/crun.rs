@@ -1,4 +1,4 @@
-//! Annotations that crun's users know.
+//! Annotations and flags that crun's users know.
 
 use crate::harness::*;
 use serde_json::json;
@@ -121,5 +121,104 @@ fn a_filter_in_an_annotation_takes_the_place_of_the_profile() {
     bundle
         .run()
         .fails_with("linux.seccomp: installing the filter");
+    bundle.assert_nothing_left();
+}
+
+#[test]
+fn commands_take_containers_by_a_pattern() {
+    coracle_only!();
+    let bundle = Bundle::sleeping();
+    bundle.write_config();
+    let dir = bundle.bundle();
+    let ids: Vec<String> = ["a1", "a22", "b1"]
+        .iter()
+        .map(|name| format!("{}-{name}", bundle.id))
+        .collect();
+    for id in &ids {
+        let args = ["run", "--detach", "--bundle", dir.to_str().unwrap(), id];
+        bundle.cli(&args).ok();
+    }
+    let status = |id: &str| {
+        let output = bundle.cli(&["state", id]);
+        match output.code() {
+            0 => {
+                let state: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+                state["status"].as_str().unwrap().to_owned()
+            }
+            _ => "gone".to_owned(),
+        }
+    };
+    bundle
+        .cli(&["delete", "--regex", "--force", "x(a"])
+        .fails_with("--regex: invalid regular expression \"x(a\": unmatched (");
+    bundle
+        .cli(&["kill", "--regex", "x-a[0-9]{2}$", "KILL"])
+        .ok();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while status(&ids[1]) != "stopped" {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // One that runs does not keep the others from being deleted.
+    let output = bundle.cli(&["delete", "--regex", "x-a"]);
+    assert_eq!(output.code(), 1, "{output:?}");
+    assert!(
+        output.stderr.contains(&format!(
+            "{}: cannot delete container {} that is not stopped: running",
+            ids[0], ids[0]
+        )),
+        "{output:?}"
+    );
+    assert_eq!(
+        [0, 1, 2].map(|i| status(&ids[i])),
+        ["running", "gone", "running"]
+    );
+    bundle.cli(&["delete", "--regex", "none of them"]).ok();
+    bundle.cli(&["delete", "-f", "-r", "."]).ok();
+    bundle.assert_nothing_left();
+}
+
+#[test]
+fn without_a_cgroup_manager_the_container_stays_in_its_maker_s_cgroups() {
+    coracle_only!();
+    if with_systemd() {
+        skip!("is about another manager");
+    }
+    let mut bundle = Bundle::sh("cat /proc/self/cgroup; exec sleep 1000");
+    bundle.config["linux"]["cgroupsPath"] = json!(format!("/{}", bundle.id));
+    bundle.config["linux"]["namespaces"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|namespace| namespace["type"] != "cgroup");
+    bundle.write_config();
+    let dir = bundle.bundle();
+    let mut command = bundle.command(&["--cgroup-manager", "disabled", "run", "--detach"]);
+    command.arg("--bundle").arg(&dir).arg(&bundle.id);
+    let mut running = bundle.spawn(command);
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap();
+    running.wait_for_output("0::");
+    for line in own.lines() {
+        running.wait_for_output(line);
+    }
+    running.wait().ok();
+    let output = bundle
+        .cli(&["exec", &bundle.id, "cat", "/proc/self/cgroup"])
+        .ok();
+    assert_eq!(output.stdout, own);
+    bundle
+        .cli(&["pause", &bundle.id])
+        .fails_with("cgroups not configured for container");
+    bundle.cli(&["kill", &bundle.id, "KILL"]).ok();
+    bundle.cli(&["delete", "--force", &bundle.id]).ok();
+    bundle.assert_nothing_left();
+
+    bundle.config["linux"]["resources"]["pids"] = json!({"limit": 10});
+    bundle.write_config();
+    let mut command = bundle.command(&["--cgroup-manager=disabled", "run"]);
+    command.arg("--bundle").arg(&dir).arg(&bundle.id);
+    bundle
+        .spawn(command)
+        .wait()
+        .fails_with("linux.resources: limits need a cgroup");
     bundle.assert_nothing_left();
 }

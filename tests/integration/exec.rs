@@ -284,6 +284,49 @@ fn the_session_keyring_is_that_of_the_container() {
 }
 
 #[test]
+fn the_session_keyring_is_the_caller_s_when_asked_for() {
+    if !fs::exists("/proc/keys").unwrap() {
+        skip!("the kernel has no keyrings");
+    }
+    let mut bundle = Bundle::sleeping();
+    bundle.config["linux"]["maskedPaths"] = json!([]);
+    bundle.write_config();
+    // In a session keyring of this name, which only those see in /proc/keys who have it.
+    let join = |name: &str, args: &[&str]| {
+        let mut command = bundle.command(args);
+        let name = std::ffi::CString::new(name).unwrap();
+        // SAFETY: keyctl is async-signal-safe, and the name lives in the closure.
+        unsafe {
+            command.pre_exec(move || {
+                const JOIN_SESSION_KEYRING: libc::c_long = 1;
+                const SETPERM: libc::c_long = 5;
+                const POSSESSOR_ALL: libc::c_long = 0x3f00_0000;
+                let own = libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, name.as_ptr());
+                match libc::syscall(libc::SYS_keyctl, SETPERM, own, POSSESSOR_ALL) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                }
+            });
+        }
+        bundle.spawn(command).wait()
+    };
+    let dir = bundle.bundle();
+    let dir = dir.to_str().unwrap();
+    let script = ["sh", "-c", "cat /proc/keys"];
+    for keeps in [false, true] {
+        let name = format!("{}-caller-{keeps}", bundle.id);
+        let mut run = vec!["run", "--detach", "--bundle", dir];
+        run.extend(keeps.then_some("--no-new-keyring"));
+        run.push(&bundle.id);
+        join(&name, &run).ok();
+        let output = join(&name, &[&["exec", &bundle.id], &script[..]].concat()).ok();
+        assert_eq!(output.stdout.contains(&name), keeps, "{output:?}");
+        bundle.cli(&["delete", "--force", &bundle.id]).ok();
+    }
+    bundle.assert_nothing_left();
+}
+
+#[test]
 fn a_process_in_a_user_namespace_has_its_limits() {
     let mut bundle = Bundle::sh("cat /proc/self/oom_score_adj; exec sleep 1000");
     bundle.config["process"]["oomScoreAdj"] = json!(333);
@@ -359,11 +402,13 @@ fn many_at_a_time() {
         let script = format!("echo {number}; exit {}", number % 7);
         bundle.spawn(bundle.command(&["exec", &bundle.id, "sh", "-c", &script]))
     };
-    let running: Vec<Running> = (0..100).map(start).collect();
-    for (number, one) in running.into_iter().enumerate() {
-        let output = one.wait();
-        assert_eq!(output.code() as usize, number % 7, "{output:?}");
-        assert_eq!(output.stdout, format!("{number}\n"), "{output:?}");
+    for batch in [0, 100] {
+        let running: Vec<Running> = (batch..batch + 100).map(start).collect();
+        for (number, one) in (batch..).zip(running) {
+            let output = one.wait();
+            assert_eq!(output.code() as usize, number % 7, "{output:?}");
+            assert_eq!(output.stdout, format!("{number}\n"), "{output:?}");
+        }
     }
 }
 
