@@ -409,6 +409,9 @@ operations! {
     /// Makes a mount namespace of the tree at that path alone, and enters it: `OPEN_TREE_NAMESPACE`, Linux 7.0.
     EnterTree = 121 { path: Text<'a>, }
 
+    /// Makes a time namespace for the children, with these offsets, which may be none: `/proc/PID/timens_offsets`.
+    TimeNamespace = 145 { proc: Slot, offsets: Text<'a>, }
+
     // --- the process itself -----------------------------------------------------------------------------------
 
     /// Makes a terminal of the container's devpts: sends its master over the socket, and makes the

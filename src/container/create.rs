@@ -329,22 +329,18 @@ fn start_stub(
         false => cgroup.dir_fd()?,
     };
     let linux = &config.linux;
-    let made_inside = u64::from(program::made_inside(config));
     let mut namespaces = 0;
     for (kind, flag) in CLONED {
         if is_new(linux.namespace(*kind)) {
-            namespaces |= *flag as u64 & !made_inside;
+            namespaces |= *flag as u64 & !u64::from(program.made_inside);
         }
-    }
-    if program.enters_tree {
-        namespaces &= !(libc::CLONE_NEWNS as u64);
     }
     if let Some(process) = &config.process {
         let leaves = options.detach || options.await_start;
         stdio::give_to(process, stdio::maps_of(config), leaves);
     }
     let devices = Devices::open(&linux.net_devices)?;
-    let joined = join_ours(config)?;
+    let joined = join_ours(config, program)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();
     let new_user = is_new(linux.namespace(NamespaceType::User));
     let optional = options.cgroup_optional(config);

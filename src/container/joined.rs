@@ -1,8 +1,8 @@
 //! Namespaces that are made or joined before the child is there.
 
 use crate::error::{Context, Result};
-use crate::oci::{self, Config, NamespaceType};
-use crate::program::{self, is_new};
+use crate::oci::{Config, NamespaceType};
+use crate::program::{self, CLONE_NEWTIME, Handle, Program, is_new};
 use crate::sys::spawn;
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,13 +17,10 @@ pub(super) const CLONED: &[(NamespaceType, i32)] = &[
     (NamespaceType::Pid, libc::CLONE_NEWPID),
 ];
 
-const CLONE_NEWTIME: i32 = 0x80;
-
-/// Joins what must be joined before the child is made, and returns how to come back: PID and time
-/// namespaces, which change only our children, and all others when a new user namespace would lack the right to.
-pub(super) fn join_ours(config: &Config) -> Result<Vec<(OwnedFd, i32)>> {
+/// Joins what must be joined before the child is made, and is not joined by the program, and returns how to come back: PID
+/// and time namespaces, which change only our children, and all others when a new user namespace would lack the right to.
+pub(super) fn join_ours(config: &Config, program: &Program) -> Result<Vec<(OwnedFd, i32)>> {
     let linux = &config.linux;
-    let new_user = is_new(linux.namespace(NamespaceType::User));
     let open = |path: &str| {
         File::open(path)
             .map(OwnedFd::from)
@@ -38,18 +35,17 @@ pub(super) fn join_ours(config: &Config) -> Result<Vec<(OwnedFd, i32)>> {
         (NamespaceType::Pid, libc::CLONE_NEWPID, "pid"),
         (NamespaceType::Time, CLONE_NEWTIME, "time"),
     ];
-    let guarded = program::guarded_pid_namespace(config).is_some();
     for (kind, flag, file) in early {
-        if guarded && kind == NamespaceType::Pid {
-            continue;
-        }
         let Some(path) = linux
             .namespace(kind)
             .and_then(|namespace| namespace.path.as_deref())
         else {
             continue;
         };
-        if !new_user && !matches!(kind, NamespaceType::Pid | NamespaceType::Time) {
+        if program
+            .handles
+            .contains(&Handle::Namespace(kind, path.into()))
+        {
             continue;
         }
         let target = open(path)?;
@@ -57,13 +53,11 @@ pub(super) fn join_ours(config: &Config) -> Result<Vec<(OwnedFd, i32)>> {
         spawn::setns(target.as_fd(), flag)
             .with_context(|| format!("linux.namespaces: {}: setns {path}", kind.name()))?;
     }
-    if is_new(linux.namespace(NamespaceType::Time)) {
+    let time = linux.namespace(NamespaceType::Time);
+    if is_new(time) && program.made_inside & CLONE_NEWTIME as u32 == 0 {
         back.push((open("/proc/self/ns/time")?, CLONE_NEWTIME));
         spawn::unshare(CLONE_NEWTIME).context("linux.namespaces: time: unshare")?;
-        let line = |(clock, offset): (&oci::Clock, &oci::TimeOffset)| {
-            format!("{} {} {}\n", clock.name(), offset.secs, offset.nanosecs)
-        };
-        let offsets: String = linux.time_offsets.iter().map(line).collect();
+        let offsets = program::time_offsets(linux);
         if !offsets.is_empty() {
             fs::write("/proc/self/timens_offsets", offsets)
                 .context("linux.timeOffsets: write /proc/self/timens_offsets")?;

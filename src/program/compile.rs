@@ -6,12 +6,11 @@ use super::{Facts, Handle, Program, devices, landlock, mounts, process, slices};
 use crate::error::Result;
 use crate::json;
 use crate::oci::{
-    Config, Namespace, NamespaceType, Process, Propagation, State, Status, annotation,
+    Clock, Config, Linux, Namespace, NamespaceType, Process, Propagation, State, Status,
+    TimeOffset, annotation,
 };
 
-/// Namespaces that are joined by the stub, in the order in which it does so, with their `CLONE_NEW*` flags.
-/// Time namespaces, and PID namespaces beside a user namespace, are joined by the runtime: they change only its
-/// children.
+/// Namespaces that the stub joins, in the order in which it does so, with their `CLONE_NEW*` flags.
 const JOINED: &[(NamespaceType, i32)] = &[
     (NamespaceType::User, libc::CLONE_NEWUSER),
     (NamespaceType::Ipc, libc::CLONE_NEWIPC),
@@ -20,6 +19,15 @@ const JOINED: &[(NamespaceType, i32)] = &[
     (NamespaceType::Cgroup, libc::CLONE_NEWCGROUP),
     (NamespaceType::Mount, libc::CLONE_NEWNS),
 ];
+
+/// Namespaces that only the children of a process are in.
+const OF_CHILDREN: [(NamespaceType, i32); 2] = [
+    (NamespaceType::Pid, libc::CLONE_NEWPID),
+    (NamespaceType::Time, CLONE_NEWTIME),
+];
+
+/// clone(2)'s flag for a time namespace, which libc does not have for all targets.
+pub const CLONE_NEWTIME: i32 = 0x80;
 
 /// Compiles the program of a container's first process. The configuration has been checked.
 pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
@@ -39,7 +47,7 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         process::oom_score(process, &mut program);
     }
     // One that is joined takes away the right to raise limits.
-    let joins_user = user.is_some() && !new(user);
+    let joins_user = joined(user);
     if let Some(process) = config.process.as_ref().filter(|_| joins_user) {
         process::limits(process, &mut program)?;
     }
@@ -255,35 +263,35 @@ pub fn keyring(process: &Process, facts: &Facts, permissions: u32, program: &mut
 /// Joins and makes namespaces. Those that do not belong to a user namespace that is joined need the rights from before
 /// it, those that do the rights in it.
 fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
-    let user = config.linux.namespace(NamespaceType::User);
+    let linux = &config.linux;
+    let user = linux.namespace(NamespaceType::User);
     program.push(Op::Undumpable {});
-    if let Some(path) = guarded_pid_namespace(config) {
-        let namespace = program.slot(Handle::Namespace(NamespaceType::Pid, path.into()));
-        program.push(Op::Setns {
-            namespace,
-            flags: libc::CLONE_NEWPID as u32,
-        });
+    let slot = |&(kind, flags): &(NamespaceType, i32), program: &mut Program| {
+        let path = linux.namespace(kind)?.path.as_ref()?;
+        let slot = program.slot(Handle::Namespace(kind, path.into()));
+        Some((kind, slot, flags as u32))
+    };
+    let [pid, _] = &OF_CHILDREN;
+    // Who is in it already may have CAP_SYS_PTRACE, and must not find a process in it that still is the runtime. With a
+    // user namespace nobody in there has rights over the runtime.
+    if user.is_none()
+        && let Some((_, namespace, flags)) = slot(pid, program)
+    {
+        program.push(Op::Setns { namespace, flags });
         program.push(Op::Fork {});
     }
-    let joined: Vec<(NamespaceType, Slot, u32)> = JOINED
+    let joined_now: Vec<(NamespaceType, Slot, u32)> = JOINED
         .iter()
         // Beside a new user namespace, the runtime joins the others before it makes that.
         .filter(|(kind, _)| !new(user) || *kind == NamespaceType::Mount)
-        .filter_map(|&(kind, flags)| {
-            let path = config.linux.namespace(kind)?.path.as_ref()?;
-            let slot = program.slot(Handle::Namespace(kind, path.into()));
-            Some((kind, slot, flags as u32))
-        })
+        .filter_map(|one| slot(one, program))
         .collect();
-    if joined
-        .first()
-        .is_some_and(|first| first.0 == NamespaceType::User)
-    {
-        for &(_, namespace, flags) in &joined[1..] {
+    if joined(user) && !facts.unprivileged {
+        for &(_, namespace, flags) in &joined_now[1..] {
             program.push(Op::SetnsEarly { namespace, flags });
         }
     }
-    for (kind, namespace, flags) in joined {
+    for (kind, namespace, flags) in joined_now {
         program.push(Op::Setns { namespace, flags });
         if kind == NamespaceType::User {
             program.push(Op::BecomeRoot {
@@ -291,38 +299,61 @@ fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
             });
         }
     }
-    let mut flags = made_inside(config);
-    if new(config.linux.namespace(NamespaceType::Cgroup)) {
-        flags |= libc::CLONE_NEWCGROUP as u32;
+    // Without rights over the host, those of the children have to wait for them, too.
+    let mut forks = false;
+    if joined(user) && facts.unprivileged {
+        for one in &OF_CHILDREN {
+            if let Some((_, namespace, flags)) = slot(one, program) {
+                program.push(Op::Setns { namespace, flags });
+                forks = true;
+            }
+        }
+    }
+    let mut flags = made_inside(config, facts);
+    if flags & CLONE_NEWTIME != 0 {
+        let offsets = time_offsets(linux);
+        let proc = program.slot(Handle::Proc);
+        program.push(Op::TimeNamespace {
+            proc,
+            offsets: offsets.as_str().into(),
+        });
+        flags &= !CLONE_NEWTIME;
+        forks = true;
+    }
+    if new(linux.namespace(NamespaceType::Cgroup)) {
+        flags |= libc::CLONE_NEWCGROUP;
     }
     if flags != 0 {
-        program.push(Op::Unshare { flags });
+        program.push(Op::Unshare {
+            flags: flags as u32,
+        });
     }
-    // Only children are in a new PID namespace.
-    if flags & libc::CLONE_NEWPID as u32 != 0 {
+    if forks || flags & libc::CLONE_NEWPID != 0 {
         program.push(Op::Fork {});
     }
 }
 
-/// The new namespaces that are not made with the process: beside a user namespace that is joined, they are to belong to
-/// that one. Devices need a network to move into before.
-pub fn made_inside(config: &Config) -> u32 {
+/// The new namespaces that are not made with the process. Beside a user namespace that is joined, they are to belong to
+/// that one; devices need a network to move into before. Without rights over the host, a time namespace is made in the
+/// user namespace, and one of PIDs for the child that is the first in both.
+fn made_inside(config: &Config, facts: &Facts) -> i32 {
     let linux = &config.linux;
     let user = linux.namespace(NamespaceType::User);
-    if user.is_none() || new(user) {
+    let own_time = facts.unprivileged && new(linux.namespace(NamespaceType::Time));
+    if !joined(user) && !(user.is_some() && own_time) {
         return 0;
     }
-    const PID: (NamespaceType, i32) = (NamespaceType::Pid, libc::CLONE_NEWPID);
     JOINED
         .iter()
-        .chain(&[PID])
+        .chain(&OF_CHILDREN)
         .filter(|(kind, _)| match kind {
             NamespaceType::Cgroup => false,
-            NamespaceType::Network => linux.net_devices.is_empty(),
-            _ => true,
+            NamespaceType::Network => joined(user) && linux.net_devices.is_empty(),
+            NamespaceType::Pid | NamespaceType::Time => true,
+            _ => joined(user),
         })
         .filter(|(kind, _)| new(linux.namespace(*kind)))
-        .fold(0, |all, (_, flag)| all | *flag as u32)
+        .fold(0, |all, (_, flag)| all | flag)
 }
 
 /// crun's annotations: where the output of hooks goes.
@@ -336,16 +367,6 @@ fn hook_output(config: &Config, program: &mut Program) {
             let file = program.slot(Handle::HookOutput(path.into()));
             program.push(Op::HookOutput { number, file });
         }
-    }
-}
-
-/// The PID namespace that the stub joins itself: who is in it already may have CAP_SYS_PTRACE, and must not find a
-/// process in it that still is the runtime. With a user namespace nobody in there has rights over the runtime.
-pub fn guarded_pid_namespace(config: &Config) -> Option<&str> {
-    let linux = &config.linux;
-    match linux.namespace(NamespaceType::User) {
-        Some(_) => None,
-        None => linux.namespace(NamespaceType::Pid)?.path.as_deref(),
     }
 }
 
@@ -412,9 +433,22 @@ pub fn hook_state(config: &Config, facts: &Facts, status: Status) -> (String, St
     (head.to_string(), tail.to_string())
 }
 
+/// The offsets of a new time namespace, as `/proc/PID/timens_offsets` takes them.
+pub fn time_offsets(linux: &Linux) -> String {
+    let line = |(clock, offset): (&Clock, &TimeOffset)| {
+        format!("{} {} {}\n", clock.name(), offset.secs, offset.nanosecs)
+    };
+    linux.time_offsets.iter().map(line).collect()
+}
+
 /// Whether the namespace is one to be made.
 pub fn new(namespace: Option<&Namespace>) -> bool {
     namespace.is_some_and(|namespace| namespace.path.is_none())
+}
+
+/// Whether the namespace is one to be joined.
+fn joined(namespace: Option<&Namespace>) -> bool {
+    namespace.is_some_and(|namespace| namespace.path.is_some())
 }
 
 fn propagation(kind: Propagation) -> u64 {

@@ -19,8 +19,7 @@ pub mod wire;
 
 pub use capabilities::{SYS_PTRACE, all_names as capability_names, any_of};
 pub use compile::new as is_new;
-pub use compile::{container, made_inside, waiter};
-pub use compile::{guarded_pid_namespace, mounts_for_host};
+pub use compile::{CLONE_NEWTIME, container, mounts_for_host, time_offsets, waiter};
 pub use exec::{change_mounts, exec};
 pub use explain::{explain, explain_start};
 pub use mounts::{BindSource, bind_source, can_enter_tree, wants_link};
@@ -119,8 +118,8 @@ pub struct Program {
     pub handles: Vec<Handle>,
     /// Things that the configuration asks for and that are passed over, as the spec says: to be logged.
     pub warnings: Vec<String>,
-    /// The stub makes its own mount namespace.
-    pub enters_tree: bool,
+    /// The new namespaces that the stub makes itself: `CLONE_NEW*` flags.
+    pub made_inside: u32,
     pointers: usize,
     close_from: u32,
 }
@@ -149,7 +148,12 @@ impl Program {
             // Two terminating null pointers, and HOME.
             self.pointers = self.pointers.max(argv.len() + envp.len() + 3);
         }
-        self.enters_tree |= matches!(op, Op::EnterTree { .. });
+        self.made_inside |= match op {
+            Op::EnterTree { .. } => libc::CLONE_NEWNS as u32,
+            Op::TimeNamespace { .. } => CLONE_NEWTIME as u32,
+            Op::Unshare { flags } => flags,
+            _ => 0,
+        };
         op.encode(&mut self.ops);
     }
 

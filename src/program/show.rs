@@ -174,6 +174,9 @@ impl fmt::Display for Op<'_> {
             Op::Unshare { flags } => {
                 write!(f, "make namespaces{}", Flags(flags.into(), NAMESPACES))
             }
+            Op::TimeNamespace { offsets, .. } => {
+                write!(f, "make a time namespace with offsets {}", Word(offsets))
+            }
             Op::BecomeRoot { .. } => f.write_str("become root of the user namespace"),
             Op::Keyring { name, .. } => write!(f, "join session keyring {}", Word(name)),
             Op::Setsid {} => f.write_str("make a new session"),

@@ -45,3 +45,4 @@ mod stdio;
 mod systemd;
 mod terminal;
 mod update;
+mod userns;

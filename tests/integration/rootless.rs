@@ -10,12 +10,12 @@ use std::process::Command;
 const USER: u32 = 34567;
 
 /// A bundle that belongs to an ordinary user, who runs the runtime in a shell with `$coracle` and `$id`.
-struct Home {
-    bundle: Bundle,
+pub struct Home {
+    pub bundle: Bundle,
 }
 
 impl Home {
-    fn new(script: &str) -> Home {
+    pub fn new(script: &str) -> Home {
         let mut bundle = Bundle::sh(script);
         make_rootless(&mut bundle.config);
         let home = Home { bundle };
@@ -34,7 +34,7 @@ impl Home {
 
     /// Runs a line of shell as the user; `ranges` are the lines of subuid(5) and subgid(5) that the host has for the
     /// test alone.
-    fn shell(&self, ranges: &str, line: &str) -> Output {
+    pub fn shell(&self, ranges: &str, line: &str) -> Output {
         self.bundle.write_config();
         let dir = &self.bundle.dir;
         chown(self.bundle.bundle().join("config.json"), Some(USER), None).unwrap();
@@ -57,13 +57,13 @@ impl Home {
         self.bundle.spawn(command).wait()
     }
 
-    fn run(&self, ranges: &str) -> Output {
+    pub fn run(&self, ranges: &str) -> Output {
         self.shell(ranges, "$coracle run --bundle bundle $id")
     }
 }
 
 /// What `spec --rootless` writes for the user.
-fn make_rootless(config: &mut Value) {
+pub fn make_rootless(config: &mut Value) {
     let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
     namespaces.retain(|namespace| namespace["type"] != "network");
     namespaces.push(json!({"type": "user"}));
@@ -82,7 +82,7 @@ fn make_rootless(config: &mut Value) {
 }
 
 /// The words of each line.
-fn table(text: &str) -> Vec<Vec<&str>> {
+pub fn table(text: &str) -> Vec<Vec<&str>> {
     text.lines()
         .map(|line| line.split_whitespace().collect())
         .collect()

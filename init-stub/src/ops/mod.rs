@@ -53,11 +53,12 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         }
         Op::Exec { argv, envp } => exec::exec(machine, argv, envp),
 
-        Op::Undumpable {} => process::undumpable(),
+        Op::Undumpable {} => process::set_dumpable(false),
         Op::JoinCgroup { tasks } => namespaces::join_cgroup(machine, tasks),
         Op::Setns { namespace, flags } => namespaces::join(machine, namespace, flags),
         Op::SetnsEarly { namespace, flags } => namespaces::join_early(machine, namespace, flags),
         Op::Unshare { flags } => namespaces::unshare(flags),
+        Op::TimeNamespace { proc, offsets } => namespaces::time(machine, proc, offsets),
         Op::BecomeRoot { keep_groups } => identity::become_root(keep_groups != 0),
         Op::Keyring { name, permissions } => process::keyring(name, permissions),
         Op::Setsid {} => process::session(),

@@ -1,5 +1,6 @@
 //! Namespaces, what belongs to them, and cgroups.
 
+use super::process;
 use crate::machine::{Machine, Outcome, Step};
 use crate::sys::Errno;
 use crate::sys::call;
@@ -37,6 +38,19 @@ pub fn join_early(machine: &mut Machine, namespace: Slot, flags: u32) -> Outcome
 /// unshare(2).
 pub fn unshare(flags: u32) -> Outcome {
     call::unshare(flags).step(step::UNSHARE)
+}
+
+/// A time namespace for the children. The file with its offsets is that of the host's root as long as nobody may look
+/// at this process.
+pub fn time(machine: &Machine, proc: Slot, offsets: Text<'_>) -> Outcome {
+    const CLONE_NEWTIME: u32 = 0x80;
+    unshare(CLONE_NEWTIME)?;
+    if offsets.bytes().is_empty() {
+        return Ok(());
+    }
+    process::set_dumpable(true)?;
+    process::write_proc(machine, proc, Text::new(b"self/timens_offsets\0"), offsets)?;
+    process::set_dumpable(false)
 }
 
 /// sethostname(2).

@@ -48,10 +48,10 @@ pub fn go_on_as_child(machine: &mut Machine) -> Outcome {
     machine.report_fork()
 }
 
-/// prctl(PR_SET_DUMPABLE, 0).
-pub fn undumpable() -> Outcome {
+/// prctl(PR_SET_DUMPABLE).
+pub fn set_dumpable(dumpable: bool) -> Outcome {
     const PR_SET_DUMPABLE: u32 = 4;
-    call::prctl(PR_SET_DUMPABLE, 0, 0)
+    call::prctl(PR_SET_DUMPABLE, dumpable.into(), 0)
         .step(step::PRCTL)
         .map(drop)
 }

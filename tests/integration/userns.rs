@@ -1,0 +1,176 @@
+//! User namespaces, new and joined, beside every other namespace: new, joined, and the host's.
+
+use crate::harness::*;
+use crate::rootless::table;
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+/// Each kind of namespace, with its name below `/proc/PID/ns`.
+const KINDS: [(&str, &str); 6] = [
+    ("network", "net"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("pid", "pid"),
+    ("cgroup", "cgroup"),
+    ("time", "time"),
+];
+
+/// Where a namespace of the container is to come from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum From {
+    /// It is made.
+    New,
+    /// It is another container's, which has the same user namespace or one beside it.
+    Other,
+    /// It is one of the host's, joined by its path.
+    HostPath,
+    /// It is the runtime's, as none is listed.
+    Shared,
+}
+
+/// Mounts and names that need rights over a namespace: those of the host's are bound or left out.
+fn adapt(config: &mut Value, kind: &str) {
+    let mounts = config["mounts"].as_array_mut().unwrap();
+    let bind = |mounts: &mut Vec<Value>, path: &str| {
+        mounts.retain(|mount| mount["destination"] != path);
+        let bound =
+            json!({"destination": path, "type": "bind", "source": path, "options": ["rbind"]});
+        mounts.insert(0, bound);
+    };
+    match kind {
+        "network" => bind(mounts, "/sys"),
+        "pid" => bind(mounts, "/proc"),
+        "ipc" => mounts.retain(|mount| mount["type"] != "mqueue"),
+        "uts" => drop(config.as_object_mut().unwrap().remove("hostname")),
+        _ => {}
+    }
+}
+
+/// The configuration's namespace of a kind is to come from there; `other` is the first process of another container.
+fn set(config: &mut Value, (kind, file): (&str, &str), from: From, other: i32) {
+    let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.retain(|namespace| namespace["type"] != kind);
+    let path = match from {
+        From::Shared => return,
+        From::New => None,
+        From::Other => Some(format!("/proc/{other}/ns/{file}")),
+        From::HostPath => Some(format!("/proc/{}/ns/{file}", std::process::id())),
+    };
+    namespaces.push(json!({"type": kind, "path": path}));
+}
+
+fn id(pid: i32, file: &str) -> u64 {
+    fs::metadata(format!("/proc/{pid}/ns/{file}"))
+        .unwrap()
+        .ino()
+}
+
+/// The user namespace that a namespace belongs to: ioctl_nsfs(2).
+fn owner(pid: i32, file: &str) -> u64 {
+    const NS_GET_USERNS: u64 = 0xb701;
+    let namespace = File::open(format!("/proc/{pid}/ns/{file}")).unwrap();
+    // SAFETY: takes numbers only, and makes a descriptor that is nobody else's.
+    let owner = unsafe {
+        let number = libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS as _);
+        assert!(number >= 0, "{}", std::io::Error::last_os_error());
+        File::from_raw_fd(number)
+    };
+    owner.metadata().unwrap().ino()
+}
+
+/// Where the namespace of a container is, and whom it belongs to.
+#[track_caller]
+fn check(pid: i32, (kind, file): (&str, &str), from: From, other: i32, case: &str) {
+    let host = std::process::id() as i32;
+    match from {
+        From::New => {
+            for known in [host, other] {
+                assert_ne!(id(pid, file), id(known, file), "{case}: {kind}");
+            }
+            // A user namespace belongs to its parent; the runtime may make the others before it, which changes nothing.
+            if !matches!(file, "user" | "cgroup" | "time") {
+                assert_eq!(owner(pid, file), id(pid, "user"), "{case}: {kind}");
+            }
+        }
+        From::Other => assert_eq!(id(pid, file), id(other, file), "{case}: {kind}"),
+        From::HostPath | From::Shared => {
+            assert_eq!(id(pid, file), id(host, file), "{case}: {kind}")
+        }
+    }
+}
+
+fn known(kind: &(&str, &str)) -> bool {
+    fs::exists(format!("/proc/self/ns/{}", kind.1)).unwrap()
+}
+
+fn base() -> Bundle {
+    let mut bundle = Bundle::sleeping();
+    let config = &mut bundle.config;
+    config["linux"]["namespaces"] = json!([{"type": "mount"}, {"type": "user"}]);
+    let map = json!([{"containerID": 0, "hostID": 100000, "size": 65536}]);
+    config["linux"]["uidMappings"] = map.clone();
+    config["linux"]["gidMappings"] = map;
+    let mounts = config["mounts"].as_array_mut().unwrap();
+    mounts.retain(|mount| mount["type"] != "cgroup");
+    for kind in KINDS.iter().filter(|kind| known(kind)) {
+        set(config, *kind, From::New, 0);
+    }
+    let chown = Command::new("chown")
+        .args(["-Rh", "100000:100000"])
+        .arg(bundle.rootfs(""))
+        .status();
+    assert!(chown.unwrap().success());
+    bundle
+}
+
+#[test]
+fn a_user_namespace_beside_each_other_namespace() {
+    coracle_only!();
+    let first = base();
+    let container = first.create();
+    let other = container.pid();
+    let mut bundle = base();
+    let whole = bundle.config.clone();
+    for user in [From::New, From::Other] {
+        for kind in KINDS.iter().copied().filter(known) {
+            for from in [From::New, From::Other, From::HostPath, From::Shared] {
+                let case = format!("user {user:?}, {} {from:?}", kind.0);
+                bundle.config = whole.clone();
+                set(&mut bundle.config, ("user", "user"), user, other);
+                set(&mut bundle.config, kind, from, other);
+                if user == From::Other {
+                    let linux = bundle.config["linux"].as_object_mut().unwrap();
+                    linux.remove("uidMappings");
+                    linux.remove("gidMappings");
+                }
+                // A new user namespace has no rights over what belongs to one beside it.
+                if matches!(from, From::HostPath | From::Shared)
+                    || (user, from) == (From::New, From::Other)
+                {
+                    adapt(&mut bundle.config, kind.0);
+                }
+                let second = bundle.create();
+                let pid = second.pid();
+                check(pid, ("user", "user"), user, other, &case);
+                for each in KINDS.iter().copied().filter(known) {
+                    let from = if each == kind { from } else { From::New };
+                    check(pid, each, from, other, &case);
+                }
+                let script = format!(
+                    "cat /proc/self/uid_map; id -u; readlink /proc/self/ns/{}",
+                    kind.1
+                );
+                let output = bundle.cli(&["exec", &bundle.id, "sh", "-c", &script]).ok();
+                let link = format!("{}:[{}]", kind.1, id(pid, kind.1));
+                let expected = [vec!["0", "100000", "65536"], vec!["0"], vec![link.as_str()]];
+                assert_eq!(table(&output.stdout), expected, "{case}");
+                second.kill("KILL").ok();
+                second.wait_for_status("stopped");
+                second.cli("delete").ok();
+            }
+        }
+    }
+}
