@@ -340,7 +340,7 @@ fn made_inside(config: &Config, facts: &Facts) -> i32 {
     let linux = &config.linux;
     let user = linux.namespace(NamespaceType::User);
     let own_time = facts.unprivileged && new(linux.namespace(NamespaceType::Time));
-    if !joined(user) && !(user.is_some() && own_time) {
+    if !joined(user) && (user.is_none() || !own_time) {
         return 0;
     }
     JOINED

@@ -1,7 +1,7 @@
 //! User namespaces, new and joined, beside every other namespace: new, joined, and the host's.
 
 use crate::harness::*;
-use crate::rootless::table;
+use crate::rootless::{Home, table};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -173,4 +173,64 @@ fn a_user_namespace_beside_each_other_namespace() {
             }
         }
     }
+}
+
+#[test]
+fn an_ordinary_user_and_each_other_namespace() {
+    let mut home = Home::new("trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done");
+    let config = &mut home.bundle.config;
+    let mounts = config["mounts"].as_array_mut().unwrap();
+    mounts.retain(|mount| mount["type"] != "cgroup");
+    for kind in KINDS.iter().filter(|kind| known(kind)) {
+        set(config, *kind, From::New, 0);
+    }
+    let whole = config.clone();
+    let create = "$coracle create --bundle bundle --pid-file pid $id </dev/null >out 2>&1 || { cat out >&2; exit 1; }";
+    let pid = |home: &Home| {
+        let text = fs::read_to_string(home.bundle.dir.join("pid")).unwrap();
+        text.parse().unwrap()
+    };
+    let first = format!("id=first; {create}");
+    home.shell("", &first).ok();
+    let other = pid(&home);
+    for user in [From::New, From::Other] {
+        for kind in KINDS.iter().copied().filter(known) {
+            for from in [From::New, From::Other, From::Shared] {
+                // Nobody has rights over both.
+                if (user, from) == (From::New, From::Other) {
+                    continue;
+                }
+                let case = format!("user {user:?}, {} {from:?}", kind.0);
+                let config = &mut home.bundle.config;
+                *config = whole.clone();
+                set(config, ("user", "user"), user, other);
+                set(config, kind, from, other);
+                if kind.0 == "time" && from == From::New {
+                    config["linux"]["timeOffsets"] = json!({"boottime": {"secs": 7777777}});
+                }
+                if from == From::Shared {
+                    adapt(config, kind.0);
+                }
+                home.shell("", create).ok();
+                let second = pid(&home);
+                check(second, ("user", "user"), user, other, &case);
+                for each in KINDS.iter().copied().filter(known) {
+                    let from = if each == kind { from } else { From::New };
+                    check(second, each, from, other, &case);
+                }
+                let output = home.shell("", "$coracle start $id; $coracle exec $id sh -c 'id -u; cut -d. -f1 /proc/uptime'; $coracle delete --force $id").ok();
+                assert_eq!(output.stderr, "", "{case}");
+                let lines = output.lines();
+                assert_eq!(lines[0], "0", "{case}: {output:?}");
+                let shifted = lines[1].parse::<u64>().unwrap() > 7_777_777;
+                assert_eq!(
+                    shifted,
+                    kind.0 == "time" && from == From::New,
+                    "{case}: {output:?}"
+                );
+            }
+        }
+    }
+    home.shell("", "$coracle delete --force first").ok();
+    home.bundle.assert_nothing_left();
 }
