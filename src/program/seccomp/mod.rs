@@ -6,6 +6,9 @@
 //!
 //! Where several conditional rules of one syscall with *different* actions hold, libseccomp's order decides: the rule
 //! whose first argument is the higher, then (masked) equality before less before greater, then the narrower bound.
+//!
+//! One difference from libseccomp is meant: where several conditions of a syscall compare the order of one argument,
+//! libseccomp's filter may miss a rule that holds (see `oracle.rs`, which compares the two); this one does not.
 
 mod arch;
 mod emit;

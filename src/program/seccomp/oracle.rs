@@ -6,11 +6,14 @@ use super::simulator::{Call, decode, run};
 use super::{ENOSYS, action, arch, compile};
 use crate::oci::{Seccomp, SeccompAction, SeccompOperator as Op, SyscallArg};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-const PROFILES: usize = 300;
+const PROFILES: usize = 450;
+/// The last of them have conditional rules of different actions.
+const MIXED: usize = 150;
 const CALLS: usize = 3000;
 
 /// A small generator of equal sequences (xorshift).
@@ -69,7 +72,8 @@ const NAMES: [&str; 16] = [
 ];
 const OPS: [&str; 7] = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
 
-fn profile(random: &mut Random, all: &[&str]) -> Value {
+/// A profile; `mixed` is whether conditional rules have different actions.
+fn profile(random: &mut Random, all: &[&str], mixed: bool) -> Value {
     let defaults = [
         "ERRNO",
         "ALLOW",
@@ -90,8 +94,10 @@ fn profile(random: &mut Random, all: &[&str]) -> Value {
         json!({"names": ["getppid"], "action": "SCMP_ACT_ALLOW"}),
         json!({"names": ["gettid"], "action": "SCMP_ACT_LOG"}),
     ];
-    for _ in 0..random.below(12) + 1 {
-        let many = random.below(4) == 0;
+    // libseccomp takes minutes over many overlapping conditions.
+    let most = if mixed { 4 } else { 12 };
+    for _ in 0..random.below(most) + 1 {
+        let many = random.below(4) == 0 && !mixed;
         let names: Vec<&str> = if many {
             (0..random.below(200)).map(|_| random.pick(all)).collect()
         } else {
@@ -100,7 +106,6 @@ fn profile(random: &mut Random, all: &[&str]) -> Value {
                 .collect()
         };
         let mut args = Vec::new();
-        // Overlapping conditions with different actions have no order that is worth copying: keep to one action.
         for _ in 0..random.below(4) {
             args.push(
                 json!({"index": random.below(3), "value": random.pick(&VALUES),
@@ -109,6 +114,8 @@ fn profile(random: &mut Random, all: &[&str]) -> Value {
         }
         let does = if args.is_empty() {
             random.pick(&["ALLOW", "ERRNO", "KILL_PROCESS", "LOG"])
+        } else if mixed {
+            random.pick(&["TRACE", "ALLOW", "LOG", "TRAP"])
         } else {
             "TRACE"
         };
@@ -237,8 +244,17 @@ fn stub(seccomp: &Seccomp, last: &[i32; 3], call: &Call) -> bool {
     last[at] > 0 && call.nr > last[at] as u32
 }
 
-/// What the rules say, read one by one: all conditional rules here have one action.
-fn plain(seccomp: &Seccomp, call: &Call) -> u32 {
+/// What the rules say of a call, read one by one.
+struct Read {
+    /// The actions of all that hold.
+    holding: Vec<u32>,
+    /// Whether libseccomp may err: it does (all releases up to 2.6.1) where rules for one syscall have several conditions
+    /// on one argument, of which one is on its order. Of `arg < 0x1_0000_0007` and `arg <= 8`, each an alternative,
+    /// neither holds for 256 then: the chains meet in the test of the upper half, and the way back to the other is lost.
+    erring: bool,
+}
+
+fn read(seccomp: &Seccomp, call: &Call) -> Read {
     let names = arch::Names::new();
     let default = action(seccomp.default_action, seccomp.default_errno_ret);
     let x32 = call.nr & arch::X32_BIT != 0;
@@ -263,7 +279,8 @@ fn plain(seccomp: &Seccomp, call: &Call) -> u32 {
             Op::MaskedEqual => have & value == arg.value_two & value,
         }
     };
-    let mut held = None;
+    let mut holding = Vec::new();
+    let mut conditions: Vec<&SyscallArg> = Vec::new();
     for rule in &seccomp.syscalls {
         let does = action(rule.action, rule.errno_ret);
         let apart = (0..6).any(|i| rule.args.iter().filter(|arg| arg.index == i).count() > 1);
@@ -276,6 +293,7 @@ fn plain(seccomp: &Seccomp, call: &Call) -> u32 {
                 forms.push((family.number(names.find(through).unwrap()), Some(number)));
             }
             for (_, number) in forms.into_iter().filter(|(nr, _)| *nr == Some(call.nr)) {
+                conditions.extend(&rule.args);
                 if number.is_some_and(|number| number != call.args[0] & width) {
                     continue;
                 }
@@ -292,15 +310,28 @@ fn plain(seccomp: &Seccomp, call: &Call) -> u32 {
                 let always =
                     !rule.args.iter().any(matters) || apart && !rule.args.iter().all(matters);
                 if fate && always && number.is_none() {
-                    return does;
+                    let holding = vec![does];
+                    return Read {
+                        holding,
+                        erring: false,
+                    };
                 }
                 if fate {
-                    held.get_or_insert(does);
+                    holding.push(does);
                 }
             }
         }
     }
-    held.unwrap_or(default)
+    if holding.is_empty() {
+        holding.push(default);
+    }
+    let erring = (0..6).any(|index| {
+        let same = conditions.iter().filter(|arg| arg.index == index);
+        let by_order =
+            |arg: &&&SyscallArg| !matches!(arg.op, Op::Equal | Op::NotEqual | Op::MaskedEqual);
+        same.clone().count() > 1 && same.clone().any(|arg| by_order(&arg))
+    });
+    Read { holding, erring }
 }
 
 #[test]
@@ -320,7 +351,10 @@ fn filters_decide_as_those_of_libseccomp() {
         })
         .collect();
     let profiles: Vec<Seccomp> = (0..PROFILES)
-        .map(|_| crate::json::parse(profile(&mut random, &all).to_string().as_bytes(), "").unwrap())
+        .map(|at| {
+            let profile = profile(&mut random, &all, at >= PROFILES - MIXED);
+            crate::json::parse(profile.to_string().as_bytes(), "").unwrap()
+        })
         .collect();
     let mut text = String::new();
     profiles
@@ -334,7 +368,7 @@ fn filters_decide_as_those_of_libseccomp() {
         return;
     };
     assert_eq!(theirs.len(), PROFILES);
-    let mut odd = std::collections::BTreeSet::<usize>::new();
+    let mut erring = BTreeSet::<usize>::new();
     let (mut compared, mut ours_length, mut theirs_length) = (0, 0, 0);
     for (at, (seccomp, theirs)) in profiles.iter().zip(&theirs).enumerate() {
         let ours = compile(seccomp, false);
@@ -357,13 +391,12 @@ fn filters_decide_as_those_of_libseccomp() {
             };
             let (got, _) = run(&ours, &call);
             if got != want {
-                // libseccomp 2.5.4 itself errs where several chains of conditions meet in its tree.
-                let plain = plain(seccomp, &call);
-                assert_eq!(
-                    got, plain,
-                    "profile {at}: {call:x?}, libseccomp {want:x}, of {seccomp:#?}"
+                let read = read(seccomp, &call);
+                assert!(
+                    read.holding.contains(&got) && !read.holding.contains(&want) && read.erring,
+                    "profile {at}: {call:x?}: {got:x}, libseccomp {want:x}, of {seccomp:#?}"
                 );
-                odd.insert(at);
+                erring.insert(at);
             }
         };
         for audit in [arch::AUDIT_X86_64, 0x4000_0003, 0xC000_00B7] {
@@ -410,10 +443,7 @@ fn filters_decide_as_those_of_libseccomp() {
             });
         }
     }
-    println!(
-        "libseccomp departs from the rules in {} profiles",
-        odd.len()
-    );
+    println!("libseccomp errs in {} profiles", erring.len());
     println!(
         "{compared} of {PROFILES} profiles compared; instructions: {ours_length} ours, {theirs_length} theirs"
     );
