@@ -184,15 +184,53 @@ impl Files<'_> {
     }
 
     fn parse(&self, name: &str, text: &str) -> u64 {
-        number(text).unwrap_or_else(|| {
-            self.fail(name, Error::new(format!("{text:?} is not a number")));
-            0
-        })
+        number(text).unwrap_or_else(|| self.malformed(name, text))
+    }
+
+    /// Zero, or none, in place of what was not as expected.
+    fn malformed<T: Default>(&self, name: &str, text: &str) -> T {
+        self.fail(
+            name,
+            Error::new(format!("{text:?} is not what it should be")),
+        );
+        T::default()
     }
 
     /// Pressure stall information, where the kernel keeps it.
     fn pressure(&self, name: &str) -> Option<Pressure> {
-        self.text(name).map(|text| pressure(&text))
+        let text = self.text(name)?;
+        let pressure = pressure(&text);
+        if pressure.is_none() {
+            self.malformed::<()>(name, &text);
+        }
+        pressure
+    }
+
+    /// The sizes of huge pages that the kernel has, as cgroup files are named after them.
+    fn huge_page_sizes(&self) -> Vec<String> {
+        let directory = "/sys/kernel/mm/hugepages";
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) => Some(entries),
+            // A kernel without huge pages.
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => {
+                self.fail(directory, error.into());
+                None
+            }
+        };
+        let size = |entry: std::fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            let kilobytes = name.strip_prefix("hugepages-")?.strip_suffix("kB")?;
+            Some(huge_page_size(kilobytes.parse().ok()?))
+        };
+        let mut sizes: Vec<String> = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(size)
+            .collect();
+        sizes.sort();
+        sizes
     }
 }
 
@@ -205,7 +243,8 @@ fn number(text: &str) -> Option<u64> {
     }
 }
 
-fn pressure(text: &str) -> Pressure {
+/// None where the text is not the kernel's.
+fn pressure(text: &str) -> Option<Pressure> {
     let mut pressure = Pressure::default();
     for line in text.lines() {
         let mut fields = line.split(' ');
@@ -214,14 +253,25 @@ fn pressure(text: &str) -> Pressure {
             Some("full") => &mut pressure.full,
             _ => continue,
         };
-        let value = |key: &str| {
-            let field = line.split(' ').find_map(|field| field.strip_prefix(key));
-            plain(field.unwrap_or("0"))
-        };
-        let values = ["avg10=", "avg60=", "avg300=", "total="].map(value);
+        let mut values = [const { String::new() }; 4];
+        for (value, key) in values
+            .iter_mut()
+            .zip(["avg10=", "avg60=", "avg300=", "total="])
+        {
+            let field = fields.next()?.strip_prefix(key)?;
+            if !is_decimal(field) {
+                return None;
+            }
+            *value = plain(field);
+        }
         *to = Some(values).filter(|values| values.iter().any(|value| value != "0"));
     }
-    pressure
+    Some(pressure)
+}
+
+fn is_decimal(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|c| c.is_ascii_digit() || c == b'.')
 }
 
 /// `1.50` as `1.5`, and `0.00` as `0`.
@@ -230,23 +280,6 @@ fn plain(number: &str) -> String {
         true => number.trim_end_matches('0').trim_end_matches('.').into(),
         false => number.into(),
     }
-}
-
-/// The sizes of huge pages that the kernel has, as cgroup files are named after them.
-fn huge_page_sizes() -> Vec<String> {
-    let entries = std::fs::read_dir("/sys/kernel/mm/hugepages");
-    let mut sizes: Vec<String> = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let kilobytes = name.strip_prefix("hugepages-")?.strip_suffix("kB")?;
-            Some(huge_page_size(kilobytes.parse().ok()?))
-        })
-        .collect();
-    sizes.sort();
-    sizes
 }
 
 fn huge_page_size(kilobytes: u64) -> String {
@@ -261,6 +294,25 @@ fn huge_page_size(kilobytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Calls `check` with files of this content.
+    pub fn with_files(contents: &[(&str, &str)], check: impl FnOnce(Files<'_>)) {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "coracle-unit-stats-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir(&directory).unwrap();
+        for (name, text) in contents {
+            fs::write(directory.join(name), text).unwrap();
+        }
+        check(Files::open(&directory).unwrap());
+        fs::remove_dir_all(&directory).unwrap();
+    }
 
     #[test]
     fn what_the_kernel_writes_is_read() {
@@ -284,10 +336,12 @@ mod tests {
         let some = ["1.5", "0", "0.05", "123"].map(String::from);
         assert_eq!(
             pressure(text),
-            Pressure {
+            Some(Pressure {
                 some: Some(some),
                 full: None
-            }
+            })
         );
+        assert_eq!(pressure("some avg10=x avg60=0 avg300=0 total=0\n"), None);
+        assert_eq!(pressure("some avg10=1\n"), None);
     }
 }

@@ -74,25 +74,34 @@ fn cpu_time(files: &Files<'_>, stats: &mut Stats) {
 
 fn cpuset(files: &Files<'_>, stats: &mut Stats) {
     let cpuset = &mut stats.cpuset;
-    cpuset.cpus = list(&files.text("cpuset.cpus").unwrap_or_default());
-    cpuset.mems = list(&files.text("cpuset.mems").unwrap_or_default());
+    cpuset.cpus = list(files, "cpuset.cpus");
+    cpuset.mems = list(files, "cpuset.mems");
     for (name, flag) in CPUSET.iter().zip(&mut cpuset.flags) {
         *flag = files.or_zero(&["cpuset.", name].concat());
     }
-    let level = files.text("cpuset.sched_relax_domain_level");
-    cpuset.relax_domain_level = level
-        .and_then(|level| level.trim().parse().ok())
-        .unwrap_or(0);
+    let name = "cpuset.sched_relax_domain_level";
+    if let Some(level) = files.text(name) {
+        let level = level.trim();
+        cpuset.relax_domain_level = level
+            .parse()
+            .unwrap_or_else(|_| files.malformed(name, level));
+    }
 }
 
-/// The numbers of a list like `0-2,5`.
-fn list(text: &str) -> Vec<u64> {
+/// The numbers of a file with a list like `0-2,5`.
+fn list(files: &Files<'_>, name: &str) -> Vec<u64> {
+    let text = files.text(name).unwrap_or_default();
+    let parts = text.trim().split(',').filter(|part| !part.is_empty());
     let range = |part: &str| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
-        Some(from.parse::<u16>().ok()?..=to.parse::<u16>().ok()?)
+        // No kernel has more CPUs than 16 bits can count: a wrong line must not become a long list.
+        let number = |text: &str| {
+            text.parse::<u16>()
+                .unwrap_or_else(|_| files.malformed(name, text))
+        };
+        number(from)..=number(to)
     };
-    let ranges = text.trim().split(',').filter_map(range);
-    ranges.flatten().map(u64::from).collect()
+    parts.flat_map(range).map(u64::from).collect()
 }
 
 fn memory(files: &Files<'_>, stats: &mut Stats) {
@@ -174,7 +183,7 @@ fn block_io(files: &Files<'_>, stats: &mut Stats) {
     let tables = &mut stats.block_io.tables;
     for group in BLOCK_IO_FILES {
         for (i, (name, table)) in group.iter().enumerate() {
-            let entries = block_io_table(&files.text(name).unwrap_or_default());
+            let entries = block_io_table(files, name);
             match (i, entries.is_empty()) {
                 (0, true) => break,
                 (_, true) => return,
@@ -188,23 +197,30 @@ fn block_io(files: &Files<'_>, stats: &mut Stats) {
 }
 
 /// Lines of `8:0 Read 4096`, or without an operation; the last one, `Total …`, is none of a device.
-fn block_io_table(text: &str) -> Vec<BlockIoEntry> {
+fn block_io_table(files: &Files<'_>, name: &str) -> Vec<BlockIoEntry> {
+    let number = |text: &str| files.parse(name, text);
     let entry = |line: &str| {
-        let (device, rest) = line.split_once(' ')?;
-        let (major, minor) = device.split_once(':')?;
+        if line.starts_with("Total ") {
+            return None;
+        }
+        let Some((major, rest)) = line.split_once(':') else {
+            return files.malformed(name, line);
+        };
+        let (minor, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let (operation, value) = rest.split_once(' ').unwrap_or(("", rest));
         Some(BlockIoEntry {
-            major: major.parse().ok()?,
-            minor: minor.parse().ok()?,
+            major: number(major),
+            minor: number(minor),
             operation: operation.into(),
-            value: value.parse().ok()?,
+            value: number(value),
         })
     };
+    let text = files.text(name).unwrap_or_default();
     text.lines().filter_map(entry).collect()
 }
 
 fn hugetlb(files: &Files<'_>, stats: &mut Stats) {
-    for size in super::huge_page_sizes() {
+    for size in files.huge_page_sizes() {
         let reserved = counter(files, &["hugetlb.", &size, ".rsvd"].concat());
         let counted = match reserved == Counter::default() {
             true => counter(files, &["hugetlb.", &size].concat()),
@@ -221,21 +237,49 @@ fn hugetlb(files: &Files<'_>, stats: &mut Stats) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::with_files;
     use super::*;
 
     #[test]
     fn lists_and_tables_are_read() {
-        assert_eq!(list("0-2,5\n"), [0, 1, 2, 5]);
-        assert!(list("\n").is_empty());
-        let table = block_io_table("8:0 Read 4096\n8:16 7\nTotal 4096\n");
-        assert_eq!(table.len(), 2);
-        assert_eq!(
-            (table[0].operation.as_str(), table[0].value),
-            ("Read", 4096)
+        let table = "8:0 Read 4096\n8:16 7\nTotal 4096\n";
+        with_files(
+            &[("list", "0-2,5\n"), ("none", "\n"), ("table", table)],
+            |files| {
+                assert_eq!(list(&files, "list"), [0, 1, 2, 5]);
+                assert!(list(&files, "none").is_empty());
+                let table = block_io_table(&files, "table");
+                assert_eq!(table.len(), 2);
+                assert_eq!(
+                    (table[0].operation.as_str(), table[0].value),
+                    ("Read", 4096)
+                );
+                assert_eq!(
+                    (table[1].minor, table[1].operation.as_str(), table[1].value),
+                    (16, "", 7)
+                );
+                files.finish().unwrap();
+            },
         );
-        assert_eq!(
-            (table[1].minor, table[1].operation.as_str(), table[1].value),
-            (16, "", 7)
-        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let wrong = [
+            ("list", "0-x"),
+            ("table", "8:0 Read many"),
+            ("line", "8 9 Read 3"),
+        ];
+        with_files(&wrong, |files| {
+            list(&files, "list");
+            block_io_table(&files, "table");
+            let error = files.finish().unwrap_err().to_string();
+            assert!(error.contains("/list: \"x\""), "{error}");
+        });
+        with_files(&wrong, |files| {
+            assert!(block_io_table(&files, "line").is_empty());
+            let error = files.finish().unwrap_err().to_string();
+            assert!(error.contains("/line: \"8 9 Read 3\""), "{error}");
+        });
     }
 }

@@ -15,7 +15,7 @@ pub fn stats(path: &Path) -> Result<Stats> {
         block_io: block_io(&files),
         ..Stats::default()
     };
-    for size in super::huge_page_sizes() {
+    for size in files.huge_page_sizes() {
         if let Some(hugetlb) = hugetlb(&files, &size) {
             stats.hugetlb.insert(size, hugetlb);
         }
@@ -92,21 +92,21 @@ fn pids(files: &Files<'_>) -> Pids {
 fn block_io(files: &Files<'_>) -> BlockIo {
     BlockIo {
         pressure: files.pressure("io.pressure"),
-        ..table(&files.text("io.stat").unwrap_or_default())
+        ..table(files, "io.stat")
     }
 }
 
-fn table(text: &str) -> BlockIo {
+fn table(files: &Files<'_>, name: &str) -> BlockIo {
+    let number = |text: &str| files.parse(name, text);
     let mut block_io = BlockIo::default();
-    for line in text.lines() {
+    for line in files.text(name).unwrap_or_default().lines() {
         let mut fields = line.split(' ');
-        let device = fields.next().and_then(|device| {
-            let (major, minor) = device.split_once(':')?;
-            Some((major.parse().ok()?, minor.parse().ok()?))
-        });
+        let device = fields.next().and_then(|device| device.split_once(':'));
+        // Some kernels have lines of no device.
         let Some((major, minor)) = device else {
             continue;
         };
+        let (major, minor) = (number(major), number(minor));
         for field in fields {
             let Some((key, value)) = field.split_once('=') else {
                 continue;
@@ -122,7 +122,7 @@ fn table(text: &str) -> BlockIo {
                 major,
                 minor,
                 operation: operation.into(),
-                value: value.parse().unwrap_or(0),
+                value: number(value),
             });
         }
     }
@@ -145,18 +145,32 @@ fn hugetlb(files: &Files<'_>, size: &str) -> Option<Hugetlb> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::with_files;
     use super::*;
 
     #[test]
     fn io_is_read_into_v1s_tables() {
-        let tables = table("8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n7:1 \n").tables;
-        let of = |table: usize| -> Vec<(&str, u64)> {
-            let entries = tables[table].iter();
-            entries
-                .map(|entry| (entry.operation.as_str(), entry.value))
-                .collect()
-        };
-        assert_eq!(of(0), [("Read", 1), ("Write", 2)]);
-        assert_eq!(of(1), [("Read", 3), ("Write", 4)]);
+        let text = "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n7:1 \n";
+        with_files(&[("io.stat", text)], |files| {
+            let tables = table(&files, "io.stat").tables;
+            files.finish().unwrap();
+            let of = |table: usize| -> Vec<(&str, u64)> {
+                let entries = tables[table].iter();
+                entries
+                    .map(|entry| (entry.operation.as_str(), entry.value))
+                    .collect()
+            };
+            assert_eq!(of(0), [("Read", 1), ("Write", 2)]);
+            assert_eq!(of(1), [("Read", 3), ("Write", 4)]);
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        with_files(&[("io.stat", "8:0 rbytes=x")], |files| {
+            table(&files, "io.stat");
+            let error = files.finish().unwrap_err().to_string();
+            assert!(error.contains("io.stat: \"x\""), "{error}");
+        });
     }
 }
