@@ -5,22 +5,25 @@
 use crate::oci::{BlockIo, Cpu, HugepageLimit, Memory, Resources, ThrottleDevice, WeightDevice};
 use std::mem::replace;
 
+/// The kernel's default of `cpu.period`, in microseconds.
+pub const PERIOD_USEC: u64 = 100_000;
+
 /// What an update comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// To be written: what was asked for, and what the kernel or the conversion to v2 must have with it.
     pub write: Resources,
-    /// What brings the old limits back, as far as they are known.
+    /// What brings the old limits back; where there was none, the default, as far as there is one that can be written.
     pub undo: Resources,
     /// All limits that hold from then on.
     pub keep: Resources,
 }
 
-/// Takes over each of the options that is given, and remembers what it was.
+/// Takes over each of the options that is given, and remembers what it was, or else the kernel's default.
 macro_rules! take {
-    ($keep:ident $undo:ident $asked:ident: $($field:ident)+) => {$(
+    ($keep:ident $undo:ident $asked:ident: $($field:ident $(= $default:expr)?),+) => {$(
         if $asked.$field.is_some() {
-            $undo.$field = replace(&mut $keep.$field, $asked.$field.clone());
+            $undo.$field = replace(&mut $keep.$field, $asked.$field.clone())$(.or(Some($default)))?;
         }
     )+};
 }
@@ -54,7 +57,7 @@ impl Change {
                 keep.pids.get_or_insert_default(),
                 undo.pids.get_or_insert_default(),
             );
-            take!(keep undo asked: limit);
+            take!(keep undo asked: limit = -1);
         }
         if let Some(asked) = &mut asked.block_io {
             block_io(
@@ -102,8 +105,11 @@ fn memory(keep: &mut Memory, undo: &mut Memory, asked: &mut Memory) {
     unset(&mut asked.limit);
     unset(&mut asked.reservation);
     unset(&mut asked.swap);
+    if asked.disable_oom_killer == Some(false) && keep.disable_oom_killer != Some(true) {
+        asked.disable_oom_killer = None;
+    }
     let (limit, swap) = (keep.limit, keep.swap);
-    take!(keep undo asked: limit reservation swap swappiness disable_oom_killer);
+    take!(keep undo asked: limit, reservation, swap, swappiness, disable_oom_killer = false);
     match (asked.limit, asked.swap) {
         // Without a limit on memory there is none on swap either.
         (Some(-1), None) => keep.swap = None,
@@ -112,7 +118,7 @@ fn memory(keep: &mut Memory, undo: &mut Memory, asked: &mut Memory) {
         _ => {}
     }
     if asked.limit.is_some() || asked.swap.is_some() {
-        (undo.limit, undo.swap) = (limit, swap);
+        (undo.limit, undo.swap) = (limit.or(Some(-1)), swap.or(asked.swap.map(|_| -1)));
     }
 }
 
@@ -123,7 +129,8 @@ fn cpu(keep: &mut Cpu, undo: &mut Cpu, asked: &mut Cpu) {
     unset(&mut asked.realtime_runtime);
     unset(&mut asked.realtime_period);
     let quota = keep.quota;
-    take!(keep undo asked: shares quota burst period realtime_runtime realtime_period cpus mems idle);
+    take!(keep undo asked: shares = 1024, quota = -1, burst = 0, period = PERIOD_USEC, realtime_runtime,
+        realtime_period, cpus, mems, idle = 0);
     // v2 takes the period together with the quota.
     if asked.period.is_some() && asked.quota.is_none() {
         (asked.quota, undo.quota) = (quota, quota);
@@ -133,7 +140,7 @@ fn cpu(keep: &mut Cpu, undo: &mut Cpu, asked: &mut Cpu) {
 fn block_io(keep: &mut BlockIo, undo: &mut BlockIo, asked: &mut BlockIo) {
     unset(&mut asked.weight);
     unset(&mut asked.leaf_weight);
-    take!(keep undo asked: weight leaf_weight);
+    take!(keep undo asked: weight, leaf_weight);
     for asked in &asked.weight_device {
         let same =
             |known: &&mut WeightDevice| (known.major, known.minor) == (asked.major, asked.minor);
@@ -145,7 +152,7 @@ fn block_io(keep: &mut BlockIo, undo: &mut BlockIo, asked: &mut BlockIo) {
                     ..WeightDevice::default()
                 };
                 let old = &mut undo_one;
-                take!(keep old asked: weight leaf_weight);
+                take!(keep old asked: weight, leaf_weight);
                 undo.weight_device.push(undo_one);
             }
             None => keep.weight_device.push(*asked),
@@ -264,6 +271,36 @@ mod tests {
         assert_eq!(rates(change.keep), [5, 7, 9]);
         assert_eq!(rates(change.write), [7, 9]);
         assert_eq!(rates(change.undo), [6, 0]);
+    }
+
+    #[test]
+    fn what_had_no_limit_gets_the_default_back() {
+        let undo = |keep: &str, asked: &str| text(&change(keep, asked).undo);
+        assert_eq!(
+            undo(
+                "{}",
+                r#"{"cpu":{"shares":5,"quota":5,"burst":5,"period":5,"idle":1},"pids":{"limit":5}}"#
+            ),
+            r#"{"cpu":{"shares":1024,"quota":-1,"burst":0,"period":100000,"idle":0},"pids":{"limit":-1}}"#
+        );
+        assert_eq!(
+            undo("{}", r#"{"memory":{"limit":5}}"#),
+            r#"{"memory":{"limit":-1}}"#
+        );
+        let known = r#"{"memory":{"limit":5}}"#;
+        assert_eq!(
+            undo(known, r#"{"memory":{"limit":6,"swap":7}}"#),
+            r#"{"memory":{"limit":5,"swap":-1}}"#
+        );
+    }
+
+    #[test]
+    fn an_oom_killer_is_only_brought_back_where_there_is_none() {
+        let killer = |keep: &str| change(keep, r#"{"memory":{"disableOOMKiller":false}}"#).write;
+        let memory = |resources: Resources| resources.memory.unwrap().disable_oom_killer;
+        assert_eq!(memory(killer("{}")), None);
+        let disabled = r#"{"memory":{"disableOOMKiller":true}}"#;
+        assert_eq!(memory(killer(disabled)), Some(false));
     }
 
     #[test]

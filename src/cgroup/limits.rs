@@ -38,16 +38,17 @@ impl Cgroup {
             unit.set(&mut rounded, policy.as_ref(), self.unified)?;
             resources = &rounded;
         }
-        self.limit(resources)?;
+        self.limit(resources, true)?;
         match resources.devices.is_empty() {
             true => Ok(()),
             false => self.restrict_devices(&resources.devices, false),
         }
     }
 
-    pub(super) fn limit(&self, resources: &Resources) -> Result<()> {
+    /// Sets all but the devices, at first or in an `update`.
+    pub(super) fn limit(&self, resources: &Resources, update: bool) -> Result<()> {
         match (self.unified, self.directories.first()) {
-            (false, _) => v1::apply(self, resources),
+            (false, _) => v1::apply(self, resources, update),
             (true, Some(directory)) => v2::apply(&directory.path, resources),
             (true, None) if !v2::needs_controllers(resources) => Ok(()),
             (true, None) => Err(Error::new(

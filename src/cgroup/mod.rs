@@ -342,7 +342,7 @@ impl Cgroup {
             owner::give(&path, owner)?;
         }
         if let Some(resources) = resources {
-            self.limit(resources)?;
+            self.limit(resources, false)?;
         }
         let rules = resources.map_or(&[][..], |resources| &resources.devices);
         match self.restrict_devices(rules, new) {

@@ -162,10 +162,10 @@ fn what_engines_write_for_none_needs_no_controllers() {
     let sent = r#"{"memory": {"limit": 0, "swap": 0, "reservation": 0, "disableOOMKiller": false},
                    "cpu": {"shares": 0, "quota": 0, "period": 0, "cpus": "", "mems": ""},
                    "pids": {}, "blockIO": {"weight": 0}, "network": {}}"#;
-    nothing.apply(&resources(sent)).unwrap();
+    nothing.limit(&resources(sent), false).unwrap();
     assert!(!v2::needs_controllers(&resources(sent)));
     assert!(v2::needs_controllers(&resources(r#"{"cpu": {"idle": 0}}"#)));
-    let limited = nothing.apply(&resources(r#"{"memory": {"limit": 5}}"#));
+    let limited = nothing.limit(&resources(r#"{"memory": {"limit": 5}}"#), false);
     let text = "cannot set memory limit: container could not join or create cgroup";
     assert!(limited.unwrap_err().to_string().contains(text));
 }

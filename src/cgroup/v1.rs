@@ -48,8 +48,8 @@ pub fn fill_cpuset(mountpoint: &Path, path: &Path, new: bool, asked: Option<&Cpu
     Ok(())
 }
 
-/// Sets all limits but the devices.
-pub fn apply(cgroup: &Cgroup, resources: &Resources) -> Result<()> {
+/// Sets all limits but the devices, at first or in an `update`.
+pub fn apply(cgroup: &Cgroup, resources: &Resources, update: bool) -> Result<()> {
     let need = |controller: &str, field: &str| need(cgroup, controller, field);
     if !resources.unified.is_empty() {
         return Err(Error::new(
@@ -62,7 +62,10 @@ pub fn apply(cgroup: &Cgroup, resources: &Resources) -> Result<()> {
             limit: asked(limits.limit),
             reservation: asked(limits.reservation),
             swap: asked(limits.swap),
-            disable_oom_killer: asked(limits.disable_oom_killer),
+            // A new cgroup has its killer, and engines write so where there is no controller, too.
+            disable_oom_killer: limits
+                .disable_oom_killer
+                .filter(|disable| *disable || update),
             // −1, as older engines write "the default".
             swappiness: limits.swappiness.filter(|value| *value != u64::MAX),
             ..Memory::default()
@@ -118,9 +121,14 @@ fn memory(directory: &Path, limits: &Memory) -> Result<()> {
         let file = "memory.soft_limit_in_bytes";
         set(directory, "memory.reservation", file, &value)?;
     }
-    if limits.disable_oom_killer.is_some() {
+    if let Some(disable) = limits.disable_oom_killer {
         let file = "memory.oom_control";
-        set(directory, "memory.disableOOMKiller", file, &1)?;
+        set(
+            directory,
+            "memory.disableOOMKiller",
+            file,
+            &u8::from(disable),
+        )?;
     }
     match limits.swappiness {
         None => Ok(()),

@@ -4,6 +4,7 @@ use crate::harness::*;
 use crate::limits::{Limits, read};
 use serde_json::{Value, json};
 use std::fs;
+use std::path::Path;
 
 const MIB: u64 = 1 << 20;
 
@@ -15,7 +16,7 @@ fn limited(resources: Value) -> Bundle {
 }
 
 /// The numbers of a whole disk, for limits on it.
-fn disk() -> Option<(u64, u64)> {
+pub fn disk() -> Option<(u64, u64)> {
     for entry in fs::read_dir("/sys/block").ok()?.flatten() {
         let name = entry.file_name().into_string().ok()?;
         if name.starts_with("loop") || name.starts_with("ram") || name.starts_with("zram") {
@@ -125,8 +126,13 @@ fn realtime_is_set_before_a_process_joins() {
     }
     // SAFETY: getpid cannot fail.
     let own = cgroup_dir(unsafe { libc::getpid() }, "cpu").unwrap();
-    let budget = fs::read_to_string(own.join("cpu.rt_runtime_us")).unwrap_or_default();
-    if budget.trim().parse().unwrap_or(0) < 2000 {
+    let budget = |dir: &Path| {
+        let text = fs::read_to_string(dir.join("cpu.rt_runtime_us")).unwrap_or_default();
+        text.trim().parse::<i64>().unwrap_or(0)
+    };
+    let below = fs::read_dir(&own).unwrap().flatten();
+    let given: i64 = below.map(|entry| budget(&entry.path())).sum();
+    if budget(&own) - given < 2000 {
         skip!("no budget for real-time processes is left here");
     }
     let bundle = limited(json!({"cpu": {"realtimeRuntime": 1000, "realtimePeriod": 500_000}}));
@@ -183,6 +189,43 @@ fn disk_weights() {
         .try_create()
         .fails_with("linux.resources.blockIO.weight");
     bundle.assert_nothing_left();
+}
+
+#[test]
+fn weights_of_single_disks() {
+    let Some((major, minor)) = disk() else {
+        skip!("there is no disk");
+    };
+    let bundle = limited(json!({"blockIO": {
+        "weightDevice": [{"major": major, "minor": minor, "weight": 300}]
+    }}));
+    if crate::limits::version("blkio").is_none() {
+        needs_controller!("io");
+    }
+    let output = bundle.try_create();
+    if output.code() != 0 {
+        output.fails_with("linux.resources.blockIO.weightDevice: write /sys/fs/cgroup/");
+        bundle.assert_nothing_left();
+        skip!("no scheduler here has weights for single disks");
+    }
+    let state: Value =
+        serde_json::from_str(&bundle.cli(&["state", &bundle.id]).ok().stdout).unwrap();
+    let pid = state["pid"].as_i64().unwrap() as i32;
+    let dir = cgroup_dir(pid, "blkio").or_else(|| cgroup_dir(pid, "io"));
+    let dir = dir.unwrap();
+    let found = [
+        ("blkio.weight_device", 300),
+        ("blkio.bfq.weight_device", 300),
+        ("io.bfq.weight", 300),
+        ("io.weight", 2930),
+    ]
+    .iter()
+    .filter_map(|(file, weight)| Some((fs::read_to_string(dir.join(file)).ok()?, weight)))
+    .any(|(text, weight)| {
+        let line = format!("{major}:{minor} {weight}");
+        text.lines().any(|one| one == line)
+    });
+    assert!(found, "no weight of {major}:{minor} in {}", dir.display());
 }
 
 #[test]

@@ -245,6 +245,114 @@ fn a_failed_update_changes_nothing() {
 }
 
 #[test]
+fn a_failed_update_leaves_what_had_no_limit_without() {
+    needs_controller!("cpu");
+    let bundle = Bundle::sleeping();
+    let container = bundle.start();
+    let cpu = limits_or_skip!(container, "cpu");
+    let time = || {
+        (
+            cpu.either("cpu.cfs_quota_us", "cpu.max"),
+            cpu.either("cpu.shares", "cpu.weight"),
+        )
+    };
+    let before = time();
+    let memory = crate::limits::Limits::of(&container, "memory");
+    let limit = || {
+        let memory = memory.as_ref()?;
+        Some(memory.either("memory.limit_in_bytes", "memory.max"))
+    };
+    let limit_before = limit();
+    let mut asked = json!({"cpu": {"shares": 77, "quota": 50_000, "idle": 2}});
+    if memory.is_some() {
+        asked["memory"] = json!({"limit": 64 * MIB});
+    }
+    update_json(&bundle, &asked).fails_with("linux.resources.cpu.idle");
+    asked["cpu"] = json!({"shares": 77, "quota": 50_000});
+    asked["rdma"] = json!({"nosuch0": {"hcaHandles": 1}});
+    update_json(&bundle, &asked).fails_with("linux.resources.rdma");
+    assert_eq!(time(), before);
+    assert_eq!(limit(), limit_before);
+}
+
+#[test]
+fn the_oom_killer_goes_and_comes_back() {
+    if needs_controller!("memory") == 2 {
+        skip!("cgroup v2 always has its OOM killer");
+    }
+    let bundle = Bundle::sleeping();
+    let container = bundle.start();
+    let limits = limits_or_skip!(container, "memory");
+    for disable in [true, false, true] {
+        update_json(&bundle, &json!({"memory": {"disableOOMKiller": disable}})).ok();
+        let text = format!("oom_kill_disable {}", u8::from(disable));
+        assert!(read(&limits.dir, "memory.oom_control").starts_with(&text));
+        // What is not named stays.
+        update(&bundle, &["--pids-limit", "50"]).ok();
+        assert!(read(&limits.dir, "memory.oom_control").starts_with(&text));
+    }
+}
+
+#[test]
+fn disks_are_updated_one_by_one() {
+    let Some((major, minor)) = crate::resources::disk() else {
+        skip!("there is no disk");
+    };
+    if crate::limits::version("blkio").is_none() {
+        needs_controller!("io");
+    }
+    let one = |rate: i64| json!([{"major": major, "minor": minor, "rate": rate}]);
+    let bundle = limited(
+        json!({"blockIO": {"throttleReadBpsDevice": one(MIB), "throttleWriteIOPSDevice": one(700)}}),
+    );
+    let container = bundle.start();
+    let limits = crate::limits::Limits::of(&container, "blkio")
+        .or_else(|| crate::limits::Limits::of(&container, "io"))
+        .unwrap();
+    let rates = || match limits.v2 {
+        true => read(&limits.dir, "io.max"),
+        false => {
+            let files = ["read_bps", "write_iops"].map(|kind| {
+                read(&limits.dir, &format!("blkio.throttle.{kind}_device"))
+                    .trim_start_matches(&format!("{major}:{minor} "))
+                    .to_owned()
+            });
+            let [read, write] = files.map(|rate| match rate.as_str() {
+                "" => "max".to_owned(),
+                _ => rate,
+            });
+            format!("{major}:{minor} rbps={read} wbps=max riops=max wiops={write}")
+        }
+    };
+    let wanted = |read: i64, write: &str| {
+        format!("{major}:{minor} rbps={read} wbps=max riops=max wiops={write}")
+    };
+    assert_eq!(rates(), wanted(MIB, "700"));
+    let resources = bundle.dir.join("resources.json");
+    let asked = json!({"blockIO": {"throttleReadBpsDevice": one(2 * MIB)}});
+    fs::write(&resources, asked.to_string()).unwrap();
+    update(&bundle, &["-r", resources.to_str().unwrap()]).ok();
+    assert_eq!(rates(), wanted(2 * MIB, "700"));
+    // 0 is no limit.
+    update_json(
+        &bundle,
+        &json!({"blockIO": {"throttleWriteIOPSDevice": one(0)}}),
+    )
+    .ok();
+    assert_eq!(rates(), wanted(2 * MIB, "max"));
+    // A failure brings back the rates that were there.
+    let asked = json!({"blockIO": {"throttleReadBpsDevice": one(3 * MIB)}, "rdma": {"nosuch0": {"hcaHandles": 1}}});
+    update_json(&bundle, &asked).fails_with("linux.resources.rdma");
+    assert_eq!(rates(), wanted(2 * MIB, "max"));
+    let nosuch = json!([{"major": 4000, "minor": 1, "rate": 5}]);
+    update_json(
+        &bundle,
+        &json!({"blockIO": {"throttleReadBpsDevice": nosuch}}),
+    )
+    .fails_with("linux.resources.blockIO.throttleReadBpsDevice: write /sys/fs/cgroup/");
+}
+
+#[test]
 fn a_paused_container_stays_paused() {
     needs_controller!("pids");
     let bundle = limited(json!({"pids": {"limit": 20}}));
@@ -331,6 +439,22 @@ fn what_cannot_be_is_said() {
             .fails_with("memory bandwidth schema is not enabled");
     }
     update_json(&bundle, &json!({"memory": {"limit": "much"}})).fails_with("memory.limit");
+    update(&bundle, &["--no-such-flag", "1"]).fails_with("no-such-flag");
+    let file = bundle.dir.join("resources.json");
+    for (text, wrong) in [
+        ("", "--resources"),
+        ("{\"cpu\": ", "--resources"),
+        ("[]", "--resources"),
+    ] {
+        fs::write(&file, text).unwrap();
+        update(&bundle, &["-r", file.to_str().unwrap()]).fails_with(wrong);
+    }
+    bundle
+        .cli(&["update", "--pids-limit", "30"])
+        .fails_with("update");
+    bundle
+        .cli(&["update", "--pids-limit", "30", "nosuch"])
+        .fails_with("container does not exist");
     container.kill("KILL").ok();
     container.wait_for_status("stopped");
     update(&bundle, &["--pids-limit", "30"]).fails_with("container not running");

@@ -3,6 +3,7 @@
 //!
 //! What systemd has no property for is in the files alone.
 
+use super::super::change::PERIOD_USEC;
 use super::super::devices::{self, Exception, Policy};
 use super::super::v2;
 use super::super::weight::weight;
@@ -23,8 +24,6 @@ pub struct Property {
 }
 
 const INFINITY: u64 = u64::MAX;
-/// The kernel's period where the configuration has none, in microseconds.
-const PERIOD_USEC: u64 = 100_000;
 
 #[derive(Default)]
 struct List(Vec<Property>);
