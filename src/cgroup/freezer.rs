@@ -92,5 +92,5 @@ impl Cgroup {
 }
 
 fn no_freezer() -> Error {
-    Error::new("cannot toggle freezer: cgroups not configured for container")
+    super::without("cannot toggle freezer: cgroups not configured for container")
 }

@@ -51,7 +51,7 @@ impl Cgroup {
             (false, _) => v1::apply(self, resources, update),
             (true, Some(directory)) => v2::apply(&directory.path, resources),
             (true, None) if !v2::needs_controllers(resources) => Ok(()),
-            (true, None) => Err(Error::new(
+            (true, None) => Err(super::without(
                 "linux.resources: rootless needs no limits + no cgrouppath when no permission is granted for cgroups",
             )),
         }
@@ -80,7 +80,7 @@ impl Cgroup {
             Some(directory) if self.unified => devices_v2::apply(directory, &policy, new),
             Some(directory) => devices_v1::apply(directory, &policy, new),
             None if rules.is_empty() => Ok(()),
-            None => Err(Error::new(
+            None => Err(super::without(
                 "linux.resources.devices: cannot set devices limit: container could not join or create cgroup",
             )),
         }

@@ -79,6 +79,17 @@ pub enum Manager {
     None,
 }
 
+/// What cannot be done without a cgroup, and how an ordinary user comes to one.
+fn without(what: &str) -> Error {
+    let how = match process::euid() {
+        0 => "",
+        _ => {
+            " (an ordinary user needs one that is delegated: --systemd-cgroup on cgroup v2, or linux.cgroupsPath)"
+        }
+    };
+    Error::new(format!("{what}{how}"))
+}
+
 /// What the cgroup of a new container is to be.
 pub struct Wanted<'a> {
     /// The container's id.
@@ -107,6 +118,10 @@ object! {
         ;
         /// Whose it is to be.
         owner: Option<u32>,
+        /// What may not be done with it is done without.
+        rootless: Rootless,
+        /// It was asked for by its path: then none of it is done without.
+        given: bool,
     }
 }
 
@@ -164,12 +179,19 @@ impl Cgroup {
             directories: hierarchies.map(directory).collect(),
             unit,
             owner: wanted.owner.filter(|_| layout.unified),
+            rootless: wanted.rootless,
+            given: wanted.path.is_some(),
         })
     }
 
     /// Whether it can only be made once there is a process to be in it: then [`Cgroup::adopt`] follows.
     pub fn needs_process(&self) -> bool {
         self.unit.is_some()
+    }
+
+    /// Whether the container has none: all of its hierarchies are done without.
+    pub fn is_none(&self) -> bool {
+        self.directories.is_empty() && self.unit.is_none()
     }
 
     /// What there is of it before [`Cgroup::adopt`].
@@ -180,14 +202,10 @@ impl Cgroup {
         }
     }
 
-    /// Makes the cgroup and sets its limits. One that is there already must have no processes and not be frozen. With
-    /// `optional`, what may not be made is done without, unless a limit needs it. On an error, what was made is removed.
+    /// Makes the cgroup and sets its limits. One that is there already must have no processes and not be frozen. What an
+    /// ordinary user may not make is done without, unless a limit needs it. On an error, what was made is removed.
     /// With systemd, only those v1 directories are made that it may not know of. The result is for [`Cgroup::undo`].
-    pub fn make(
-        &mut self,
-        resources: Option<&Resources>,
-        optional: Rootless,
-    ) -> Result<Vec<PathBuf>> {
+    pub fn make(&mut self, resources: Option<&Resources>) -> Result<Vec<PathBuf>> {
         let mut made = Vec::new();
         if self.unified && self.unit.is_some() {
             return Ok(made);
@@ -195,11 +213,11 @@ impl Cgroup {
         if self.unit.is_none() && self.directories.is_empty() {
             return self.must_do_without(resources).map(|()| made);
         }
-        let mut result = self.make_directories(resources, optional, &mut made);
+        let mut result = self.make_directories(resources, &mut made);
         if let Ok(new) = result
             && self.unit.is_none()
         {
-            result = self.set_up(resources, optional, new).map(|()| new);
+            result = self.set_up(resources, new).map(|()| new);
         }
         match result {
             Ok(_) => Ok(made),
@@ -214,7 +232,6 @@ impl Cgroup {
     fn make_directories(
         &mut self,
         resources: Option<&Resources>,
-        optional: Rootless,
         made: &mut Vec<PathBuf>,
     ) -> Result<bool> {
         let denied = |error: &std::io::Error| {
@@ -232,12 +249,14 @@ impl Cgroup {
                 continue;
             }
             let made_all = tree::make(&directory.mountpoint, path, self.unified, made);
-            // The v2 hierarchy of a hybrid host has nearly no limits: who is given a cgroup seldom has one there.
-            let spare = !self.unified && directory.controllers.is_empty() && process::euid() != 0;
             let whole = match made_all {
-                Err(error) if denied(&error) && (spare || optional.applies()) => continue,
-                result => result
-                    .with_context(|| format!("linux.cgroupsPath: mkdir {}", path.display()))?,
+                Err(error) if denied(&error) && self.may_miss(&directory) => continue,
+                result => result.with_context(|| {
+                    format!(
+                        "unable to apply cgroup configuration: linux.cgroupsPath: mkdir {}",
+                        path.display()
+                    )
+                })?,
             };
             if !whole {
                 v2::must_host(path, resources)?;
@@ -263,6 +282,13 @@ impl Cgroup {
         Ok(!found)
     }
 
+    /// Whether that directory may be done without. The v2 hierarchy of a hybrid host has nearly no limits: who is given a
+    /// cgroup seldom has one there.
+    fn may_miss(&self, directory: &Directory) -> bool {
+        let spare = !self.unified && directory.controllers.is_empty();
+        (spare || !self.given) && self.rootless.applies()
+    }
+
     /// A cgroup that was there already may be frozen.
     fn must_run(&self) -> Result<()> {
         match self.frozen()? {
@@ -282,12 +308,7 @@ impl Cgroup {
 
     /// Has systemd make the unit with the process, which waits meanwhile, and sets the limits. On an error, the unit
     /// and its processes are gone.
-    pub fn adopt(
-        &mut self,
-        pid: i32,
-        resources: Option<&Resources>,
-        optional: Rootless,
-    ) -> Result<()> {
+    pub fn adopt(&mut self, pid: i32, resources: Option<&Resources>) -> Result<()> {
         let Some(unit) = self.unit.clone() else {
             return Ok(());
         };
@@ -297,7 +318,7 @@ impl Cgroup {
         let result = self
             .settle(pid, &unit)
             .and_then(|()| self.must_run())
-            .and_then(|()| self.set_up(Some(&resources), optional, false));
+            .and_then(|()| self.set_up(Some(&resources), false));
         if result.is_err() {
             // It would not heed the signal with which systemd stops a unit.
             let _ = process::kill(pid, libc::SIGKILL);
@@ -337,7 +358,7 @@ impl Cgroup {
     }
 
     /// The first limits. Devices are restricted even where the configuration has no rules.
-    fn set_up(&self, resources: Option<&Resources>, optional: Rootless, new: bool) -> Result<()> {
+    fn set_up(&self, resources: Option<&Resources>, new: bool) -> Result<()> {
         if let (Some(owner), Some(path)) = (self.owner, self.processes()) {
             owner::give(&path, owner)?;
         }
@@ -347,7 +368,7 @@ impl Cgroup {
         let rules = resources.map_or(&[][..], |resources| &resources.devices);
         match self.restrict_devices(rules, new) {
             // What an unprivileged user cannot restrict, the kernel does not give to it either.
-            Err(_) if optional.applies() => Ok(()),
+            Err(_) if self.rootless.applies() => Ok(()),
             result => result,
         }
     }

@@ -59,8 +59,7 @@ impl Cgroup {
         Some(Cgroup {
             unified: true,
             directories: vec![directory],
-            unit: None,
-            owner: None,
+            ..Cgroup::default()
         })
     }
 }
@@ -99,10 +98,8 @@ mod tests {
             cgroup: "/box".into(),
         };
         Cgroup {
-            unified: false,
             directories: vec![directory(&["cpu", "cpuacct"]), directory(&["memory"])],
-            unit: None,
-            owner: None,
+            ..Cgroup::default()
         }
     }
 

@@ -86,7 +86,7 @@ fn limits_arrive() {
             "devices": [{"allow": false, "access": "rwm"},
                         {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}]}"#,
     );
-    it.cgroup.make(Some(&asked), Rootless::No).unwrap();
+    it.cgroup.make(Some(&asked)).unwrap();
     assert_eq!(it.read("memory", "memory.limit_in_bytes"), "67108864");
     assert_eq!(
         it.read("memory", "memory.memsw.limit_in_bytes"),
@@ -142,9 +142,7 @@ fn nothing_is_left_of_a_failure() {
         ),
     ] {
         let mut cgroup = it.cgroup.clone();
-        let error = cgroup
-            .make(Some(&resources(json)), Rootless::No)
-            .unwrap_err();
+        let error = cgroup.make(Some(&resources(json))).unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
         assert!(!it.exists(), "{json}");
     }
@@ -153,12 +151,7 @@ fn nothing_is_left_of_a_failure() {
 
 #[test]
 fn what_engines_write_for_none_needs_no_controllers() {
-    let nothing = Cgroup {
-        unified: false,
-        directories: Vec::new(),
-        unit: None,
-        owner: None,
-    };
+    let nothing = Cgroup::default();
     let sent = r#"{"memory": {"limit": 0, "swap": 0, "reservation": 0, "disableOOMKiller": false},
                    "cpu": {"shares": 0, "quota": 0, "period": 0, "cpus": "", "mems": ""},
                    "pids": {}, "blockIO": {"weight": 0}, "network": {}}"#;
@@ -179,10 +172,10 @@ fn undoing_keeps_what_was_there() {
     for directory in &mut below.directories {
         directory.path.push("a/b");
     }
-    let made = it.cgroup.make(None, Rootless::No).unwrap();
-    let twice = it.cgroup.make(None, Rootless::No).unwrap();
+    let made = it.cgroup.make(None).unwrap();
+    let twice = it.cgroup.make(None).unwrap();
     assert!(twice.is_empty());
-    let deeper = below.make(None, Rootless::No).unwrap();
+    let deeper = below.make(None).unwrap();
     fs::create_dir(below.directories[0].path.join("inside")).unwrap();
     below.undo(&deeper).unwrap();
     it.cgroup.undo(&twice).unwrap();
@@ -202,7 +195,7 @@ fn without_rules_devices_are_restricted() {
     let Some(mut it) = Try::new("devices") else {
         return;
     };
-    it.cgroup.make(None, Rootless::No).unwrap();
+    it.cgroup.make(None).unwrap();
     assert!(!it.read("devices", "devices.list").contains("a *:* rwm"));
 }
 
@@ -211,15 +204,15 @@ fn a_used_cgroup_is_refused_and_kept() {
     let Some(mut it) = Try::new("used") else {
         return;
     };
-    it.cgroup.make(None, Rootless::No).unwrap();
+    it.cgroup.make(None).unwrap();
     let mut second = it.cgroup.clone();
-    second.make(None, Rootless::No).unwrap();
+    second.make(None).unwrap();
     it.cgroup.freeze().unwrap();
-    let error = second.clone().make(None, Rootless::No).unwrap_err();
+    let error = second.clone().make(None).unwrap_err();
     assert!(error.to_string().contains("unexpectedly frozen"), "{error}");
     it.cgroup.thaw().unwrap();
     it.sleeper();
-    let error = second.make(None, Rootless::No).unwrap_err();
+    let error = second.make(None).unwrap_err();
     assert!(
         error.to_string().contains("is not empty: 1 process(es)"),
         "{error}"
@@ -232,7 +225,7 @@ fn processes_freeze_thaw_and_die() {
     let Some(mut it) = Try::new("freeze") else {
         return;
     };
-    it.cgroup.make(None, Rootless::No).unwrap();
+    it.cgroup.make(None).unwrap();
     it.sleeper();
     it.sleeper();
     assert!(!it.cgroup.frozen().unwrap());
@@ -250,12 +243,12 @@ fn a_frozen_cgroup_above_is_another_matter() {
     let Some(mut it) = Try::new("above") else {
         return;
     };
-    it.cgroup.make(None, Rootless::No).unwrap();
+    it.cgroup.make(None).unwrap();
     let above = it.cgroup.clone();
     for directory in &mut it.cgroup.directories {
         directory.path.push("below");
     }
-    it.cgroup.make(None, Rootless::No).unwrap();
+    it.cgroup.make(None).unwrap();
     above.freeze().unwrap();
     let frozen = it.cgroup.frozen();
     above.thaw().unwrap();
@@ -269,7 +262,7 @@ fn cgroups_below_are_removed_too() {
     let Some(mut it) = Try::new("below") else {
         return;
     };
-    it.cgroup.make(None, Rootless::No).unwrap();
+    it.cgroup.make(None).unwrap();
     let below = it.cgroup.directories[0].path.join("a/b");
     fs::create_dir_all(below).unwrap();
     it.cgroup.delete().unwrap();
@@ -285,7 +278,7 @@ fn parents_are_made_with_cpus() {
     for directory in &mut it.cgroup.directories {
         directory.path.push("a/b");
     }
-    it.cgroup.make(None, Rootless::No).unwrap();
+    it.cgroup.make(None).unwrap();
     assert!(!it.read("cpuset", "cpuset.mems").is_empty());
     it.sleeper();
     it.cgroup.signal_all(libc::SIGKILL).unwrap();
@@ -347,31 +340,22 @@ fn version_2_is_made_frozen_killed_and_removed() {
         cgroup: "/a/b".into(),
     };
     let cgroup = Cgroup {
-        unit: None,
-        owner: None,
         unified: true,
         directories: vec![directory],
+        ..Cgroup::default()
     };
     let mut it = Try {
         cgroup,
         sleepers: Vec::new(),
     };
     let limited = resources(r#"{"pids": {"limit": 5}}"#);
-    let error = it
-        .cgroup
-        .clone()
-        .make(Some(&limited), Rootless::No)
-        .unwrap_err();
+    let error = it.cgroup.clone().make(Some(&limited)).unwrap_err();
     assert!(
         error.to_string().contains("linux.resources.pids.limit"),
         "{error}"
     );
     let unified = resources(r#"{"unified": {"pids.max": "5"}}"#);
-    let error = it
-        .cgroup
-        .clone()
-        .make(Some(&unified), Rootless::No)
-        .unwrap_err();
+    let error = it.cgroup.clone().make(Some(&unified)).unwrap_err();
     assert!(
         error
             .to_string()
@@ -380,7 +364,7 @@ fn version_2_is_made_frozen_killed_and_removed() {
     );
     assert!(!mountpoint.join("a").exists());
 
-    it.cgroup.make(None, Rootless::No).unwrap();
+    it.cgroup.make(None).unwrap();
     assert!(it.cgroup.dir_fd().unwrap().is_some());
     let procs = it.cgroup.directories[0].path.join("cgroup.procs");
     let script = format!("echo 0 > {} && exec sleep 100", procs.display());

@@ -109,7 +109,7 @@ pub fn apply(cgroup: &Cgroup, resources: &Resources, update: bool) -> Result<()>
 #[inline(never)]
 fn need<'a>(cgroup: &'a Cgroup, controller: &str, field: &str) -> Result<&'a Path> {
     cgroup.controller(controller).ok_or_else(|| {
-        Error::new(format!(
+        super::without(&format!(
             "linux.resources.{field}: cannot set {controller} limit: container could not join or create cgroup"
         ))
     })

@@ -2,6 +2,7 @@
 
 use super::parse::Matches;
 use super::{Global, print};
+use crate::container;
 use crate::error::{Context, Error, Result};
 use crate::json;
 use std::process::{Command, Stdio};
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 /// Prints the processes' ids as JSON, or those lines of ps(1) that are theirs.
 pub fn ps(global: &Global, matches: &Matches) -> Result<u8> {
     let record = global.store.load(matches.argument(0)?)?;
-    let pids = record.cgroup.procs()?;
+    let pids = container::processes(&record)?;
     let format = matches
         .value("format")
         .map(|format| format.to_string_lossy());

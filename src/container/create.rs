@@ -54,16 +54,6 @@ pub struct Options {
     pub manager: Manager,
 }
 
-impl Options {
-    /// A cgroup that was asked for by its path is never done without.
-    fn cgroup_optional(&self, config: &Config) -> Rootless {
-        match config.linux.cgroups_path {
-            Some(_) => Rootless::No,
-            None => self.rootless,
-        }
-    }
-}
-
 /// A container that has been made.
 pub struct Created {
     /// As it is in the store.
@@ -176,12 +166,17 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     record.rdt = resctrl::plan(linux, &options.id)?;
     // Before anything is made, so that `delete --force` finds it all should we be killed.
     let file = store.begin(&record)?;
-    let optional = options.cgroup_optional(&config);
     if let Some(class) = &record.rdt {
         undo.rdt = Some(class.clone());
         class.make(linux)?;
     }
-    undo.made = cgroup.make(linux.resources.as_ref(), optional)?;
+    undo.made = cgroup.make(linux.resources.as_ref())?;
+    if cgroup.is_none() && !record.own_pid_namespace {
+        log::warn(
+            "a container with neither a cgroup nor a PID namespace of its own: not all of its processes can be found, \
+             to be killed or listed. Such configuration is strongly discouraged",
+        );
+    }
     undo.cgroup = Some(cgroup.without_unit());
     let tasks = cgroup.join_fds()?;
     facts.hierarchies = tasks.len();
@@ -343,7 +338,6 @@ fn start_stub(
     let joined = join_ours(config, program)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();
     let new_user = is_new(linux.namespace(NamespaceType::User));
-    let optional = options.cgroup_optional(config);
     let cgroup = RefCell::new(cgroup);
     let prepare = |pid| {
         if new_user {
@@ -364,9 +358,7 @@ fn start_stub(
                 None => devices.move_to(Path::new(&format!("/proc/{pid}/ns/net")))?,
             }
         }
-        cgroup
-            .borrow_mut()
-            .adopt(pid, linux.resources.as_ref(), optional)
+        cgroup.borrow_mut().adopt(pid, linux.resources.as_ref())
     };
     let how = Launch {
         namespaces,

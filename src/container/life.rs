@@ -96,7 +96,7 @@ fn hand_over(store: &Store, record: &Record, report: BorrowedFd<'_>, listener: u
 /// Sends a signal to the container's first process, or to all of its processes.
 pub fn kill(store: &Store, id: &str, signal: i32, all: bool) -> Result<()> {
     let record = store.load(id)?;
-    if all && !record.own_pid_namespace {
+    if all && !record.own_pid_namespace && !record.cgroup.is_none() {
         return record
             .cgroup
             .signal_all(signal)

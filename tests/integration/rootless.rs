@@ -1,9 +1,10 @@
 //! The runtime as an ordinary user, and user namespaces whose ids it has to find.
 
-use crate::harness::{Bundle, Output, binary};
+use crate::harness::{Bundle, Output, binary, parse_mountinfo};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// An id that no account of the host has.
@@ -218,4 +219,138 @@ fn a_host_that_forbids_user_namespaces() {
         "linux.namespaces: no user namespace can be made: user.max_user_namespaces is 0",
     );
     home.bundle.assert_nothing_left();
+}
+
+#[test]
+fn what_needs_a_cgroup_says_so() {
+    let home = Home::new("sleep 1000 & wait");
+    let output = home.shell(
+        "",
+        "$coracle create --bundle bundle $id </dev/null >out 2>&1; $coracle start $id
+         for command in pause 'update --memory 64M' 'update --pids-limit 9'; do
+             $coracle $command $id && echo unexpected
+         done
+         until $coracle ps $id | grep -q 'sleep 1000'; do sleep 0.05; done
+         $coracle exec $id sh -c 'sleep 2000 & echo' >/dev/null
+         $coracle ps --format json $id | tr ',' '\n' | wc -l
+         $coracle events --stats $id | grep -q '\"id\":\"'$id && echo counted
+         $coracle resume $id
+         $coracle kill --all $id KILL
+         while $coracle state $id | grep -q running; do sleep 0.05; done
+         $coracle ps --format json $id
+         $coracle delete $id",
+    );
+    let (stdout, said) = (&output.stdout, &output.stderr);
+    assert_eq!(table(stdout).concat(), ["3", "counted", "[]"], "{output:?}");
+    let lines: Vec<&str> = said.lines().collect();
+    let expected = [
+        "cannot toggle freezer: cgroups not configured for container (an ordinary user needs one that is delegated",
+        "cannot set memory limit: container could not join or create cgroup (an ordinary user needs one",
+        "cannot set pids limit: container could not join or create cgroup (an ordinary user needs one",
+        "container not paused",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{said}");
+    for (line, text) in lines.iter().zip(expected) {
+        let v2 =
+            "rootless needs no limits + no cgrouppath when no permission is granted for cgroups (";
+        assert!(line.contains(text) || line.contains(v2), "{line}");
+    }
+    home.bundle.assert_nothing_left();
+}
+
+#[test]
+fn neither_cgroup_nor_pid_namespace() {
+    let mut home = Home::new("exec sleep 1000");
+    let config = &mut home.bundle.config;
+    let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.retain(|namespace| namespace["type"] != "pid");
+    for mount in config["mounts"].as_array_mut().unwrap() {
+        if mount["destination"] == "/proc" {
+            *mount = json!({"destination": "/proc", "type": "none", "source": "/proc", "options": ["rbind"]});
+        }
+    }
+    let output = home.shell(
+        "",
+        "$coracle create --bundle bundle $id </dev/null >out 2>&1; cat out >&2
+         $coracle start $id
+         $coracle ps $id
+         $coracle kill --all $id KILL
+         while $coracle state $id | grep -q running; do sleep 0.05; done
+         $coracle delete $id",
+    );
+    let lines: Vec<&str> = output.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{output:?}");
+    assert!(
+        lines[0].contains("level=warning")
+            && lines[0].contains("Such configuration is strongly discouraged")
+    );
+    assert!(lines[1].contains("neither a cgroup nor a PID namespace of its own"));
+    home.bundle.assert_nothing_left();
+}
+
+#[test]
+fn a_cgroup_that_is_given_is_used() {
+    let mut home = Home::new("exec sleep 1000");
+    let parent = format!("/coracle-test-{}-given", std::process::id());
+    home.bundle.config["linux"]["cgroupsPath"] = json!(format!("{parent}/{}", home.bundle.id));
+    home.run("")
+        .fails_with("unable to apply cgroup configuration: linux.cgroupsPath: mkdir");
+    home.bundle.assert_nothing_left();
+
+    let roots = cgroup_roots();
+    for root in &roots {
+        let directory = root.join(&parent[1..]);
+        fs::create_dir_all(&directory).unwrap();
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            if let Ok(text) = fs::read_to_string(root.join(file)) {
+                let _ = fs::write(directory.join(file), text);
+            }
+        }
+        let entries = fs::read_dir(&directory)
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path());
+        let given = ["cgroup.procs", "tasks", "cgroup.subtree_control"];
+        for path in entries.filter(|path| given.iter().any(|name| path.ends_with(name))) {
+            chown(path, Some(USER), None).unwrap();
+        }
+        chown(&directory, Some(USER), None).unwrap();
+    }
+    home.bundle.config["linux"]["resources"] = json!({"pids": {"limit": 77}});
+    let output = home.shell(
+        "",
+        "$coracle create --bundle bundle $id </dev/null >out 2>&1 || cat out
+         $coracle start $id
+         $coracle pause $id; $coracle state $id | grep status; $coracle resume $id
+         $coracle update --pids-limit 55 $id; find /sys/fs/cgroup -path \"*-given/$id/pids.max\" -exec cat {} +
+         $coracle ps $id | grep -c 'sleep 1000'
+         $coracle delete --force $id",
+    );
+    for root in &roots {
+        fs::remove_dir(root.join(&parent[1..])).unwrap();
+    }
+    assert_eq!(
+        table(&output.stdout),
+        [vec!["\"status\":", "\"paused\","], vec!["55"], vec!["1"]],
+        "{output:?}"
+    );
+    assert_eq!(output.stderr, "", "{output:?}");
+    home.bundle.assert_nothing_left();
+}
+
+/// Where the hierarchies that a cgroup needs are mounted: those of v1, or that of v2.
+fn cgroup_roots() -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mounted = |kind: &str| {
+        let lines = parse_mountinfo(&mounts)
+            .into_iter()
+            .filter(|mount| mount.kind == kind);
+        lines
+            .map(|mount| PathBuf::from(mount.target))
+            .collect::<Vec<_>>()
+    };
+    match mounted("cgroup") {
+        v1 if v1.is_empty() => mounted("cgroup2"),
+        v1 => v1,
+    }
 }
