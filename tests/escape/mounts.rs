@@ -33,7 +33,8 @@ fn run_while_racing(bundle: &Bundle, exchange: &Exchange, mut check: impl FnMut(
     assert!(exchange.count() > 100, "{} exchanges", exchange.count());
 }
 
-/// CVE-2021-30465: the target of a mount, below a shared volume, becomes a link to the host's root while it is mounted.
+/// CVE-2021-30465 (runc): the target of a mount, below a shared volume, became a link to the host between check and use.
+/// The path is resolved once, in the root, to a descriptor, and the mount is moved onto that.
 #[test]
 fn cve_2021_30465_a_target_swapped_for_a_link() {
     let mut bundle = Bundle::sh("cat /proc/self/mountinfo");
@@ -71,7 +72,8 @@ fn cve_2021_30465_a_target_swapped_for_a_link() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2024-45310: what is missing of a mount's target is made; the parent becomes a link to the host meanwhile.
+/// CVE-2024-45310 (runc): while a mount's missing target was made, its parent became a link: empty files on the host.
+/// Each part is made below the descriptor of the resolved one before it, which no rename changes.
 #[test]
 fn cve_2024_45310_directories_and_files_made_on_the_host() {
     let mut bundle = Bundle::sh("true");
@@ -150,7 +152,8 @@ fn missing_targets_behind_dots_and_dangling_links_are_made_inside() {
     host.is_unharmed(&bundle);
 }
 
-/// A file is about to be made where a link to the host's appears: only a new one may be opened for writing.
+/// A file is about to be made where a link to the host's appears.
+/// It is opened with `O_EXCL`: only a new one is written to.
 #[test]
 fn a_file_that_is_made_is_never_what_a_link_leads_to() {
     let mut bundle = Bundle::sh("true");
@@ -175,7 +178,8 @@ fn a_file_that_is_made_is_never_what_a_link_leads_to() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2019-18837: a crafted image has links where something is mounted.
+/// CVE-2019-18837 (crun): a crafted image has links to the host where something is mounted.
+/// They are followed in the root (`RESOLVE_IN_ROOT`), where what they lead to is another place.
 #[test]
 fn cve_2019_18837_targets_that_are_links_to_the_host() {
     let mut bundle = Bundle::sh("true");
@@ -203,8 +207,8 @@ fn cve_2019_18837_targets_that_are_links_to_the_host() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2025-24965: crun's handler wrote a file into the rootfs. Coracle writes none; those that engines have it make
-/// stay inside even where the image has links for all of them.
+/// CVE-2025-24965 (crun): its krun handler wrote a file into the rootfs, through a link of the image.
+/// Coracle writes none of its own, and what it is told to make stays inside.
 #[test]
 fn cve_2025_24965_no_file_is_written_through_links() {
     let mut bundle = Bundle::sh("true");
@@ -219,7 +223,8 @@ fn cve_2025_24965_no_file_is_written_through_links() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2026-41579 and CVE-2026-47766: `/dev` is a link, and nodes and links are made in it.
+/// CVE-2026-41579 (runc) and CVE-2026-47766 (crun): `/dev` is a link, and nodes and links were made where it leads.
+/// They are made below a descriptor of `/dev` that was resolved in the root.
 #[test]
 fn cve_2026_41579_and_47766_dev_is_a_link() {
     let links = |host: &Host| {
@@ -248,7 +253,8 @@ fn cve_2026_41579_and_47766_dev_is_a_link() {
     }
 }
 
-/// `/dev` in a shared volume: a link to it is swapped while nodes are made.
+/// The same in a race: `/dev` leads into a shared volume, and a link is swapped in while nodes are made.
+/// Node, mode and owner go by one descriptor.
 #[test]
 fn devices_are_not_made_on_the_host_in_a_race() {
     let mut bundle = Bundle::sh("true");
@@ -270,7 +276,8 @@ fn devices_are_not_made_on_the_host_in_a_race() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2025-31133 and CVE-2025-62161: `/dev/null` is a link to what the attacker wants in place of a masked path.
+/// CVE-2025-31133 (runc) and CVE-2025-62161 (youki): `/dev/null` is a link to what the attacker wants where a path is
+/// masked. What covers a masked file must be device 1:3 by its descriptor, opened without following links.
 #[test]
 fn cve_2025_31133_and_62161_dev_null_is_a_link() {
     for target in [
@@ -298,7 +305,8 @@ fn cve_2025_31133_and_62161_dev_null_is_a_link() {
     }
 }
 
-/// The same in a race: `/dev` is in a shared volume.
+/// The same in a race: `/dev` is in a shared volume, and the null device is swapped for a link.
+/// What was checked is the descriptor that is bound.
 #[test]
 fn cve_2025_31133_dev_null_swapped_while_paths_are_masked() {
     let mut bundle = Bundle::sh("cat /proc/self/mountinfo");
@@ -377,7 +385,8 @@ fn run_with_terminal(bundle: &mut Bundle) -> Output {
     output
 }
 
-/// CVE-2025-52565 and CVE-2026-88264: `/dev/console` is a link, and the terminal is bound there.
+/// CVE-2025-52565 (runc) and CVE-2026-88264 (crun): `/dev/console` is a link, and the terminal was bound where it leads.
+/// No link on its path is followed, and the terminal is bound by descriptor.
 #[test]
 fn cve_2025_52565_and_2026_88264_dev_console_is_a_link() {
     for target in [
@@ -418,8 +427,8 @@ fn cve_2025_52565_and_2026_88264_dev_console_is_a_link() {
     }
 }
 
-/// CVE-2026-88265: with a standard stream closed or of the null device, crun reopened the image's `/dev/null` after it
-/// had changed the root, and gave it to the container's user.
+/// CVE-2026-88265 (crun): standard streams that were closed or the null device became the image's `/dev/null`, whatever
+/// that was, and were given to the container's user. Only a descriptor that is device 1:3 takes their place.
 #[test]
 fn cve_2026_88265_dev_null_reopened_for_standard_streams() {
     let mut bundle = Bundle::sh("echo pwned; echo pwned >&2; true");
@@ -453,7 +462,8 @@ fn cve_2026_88265_dev_null_reopened_for_standard_streams() {
     host.is_unharmed(&bundle);
 }
 
-/// A node that is there already is given to the configured owner: not what is put in its place meanwhile.
+/// A node that is there already is given to the configured owner; the attacker swaps in another name of a host's file.
+/// Type and number are checked, and the owner set, by one descriptor.
 #[test]
 fn owners_of_devices_go_to_no_other_file() {
     let mut bundle = Bundle::sh("true");

@@ -26,7 +26,8 @@ fn with(spare: &PathBuf, bundle: &Bundle, args: &[&str]) -> Command {
     command
 }
 
-/// CVE-2016-3697: the image's `/etc/passwd` names a user "1000" who is root.
+/// CVE-2016-3697 (runc): the image's `/etc/passwd` names a user "1000" who is root.
+/// Users are numbers: no name is ever looked up.
 #[test]
 fn cve_2016_3697_a_number_as_a_name() {
     let mut bundle = Bundle::sleeping();
@@ -58,7 +59,8 @@ fn cve_2016_3697_a_number_as_a_name() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2026-30892: `exec --user 1` must not be user 0; nor must anything that is no number.
+/// CVE-2026-30892 (crun): `exec --user 1` ran as user 0, for the number was parsed wrongly.
+/// The whole text is a number or an error; nothing that is no number gives root.
 #[test]
 fn cve_2026_30892_the_user_of_exec() {
     let bundle = Bundle::sleeping();
@@ -113,8 +115,9 @@ fn cve_2026_30892_the_user_of_exec() {
     bundle.assert_nothing_left();
 }
 
-/// CVE-2016-9962 and CVE-2019-5736 at exec: somebody inside waits for the process that joins, and reaches through it for
-/// descriptors, the root and the executable; with and without CAP_SYS_PTRACE.
+/// CVE-2016-9962 (runc) and CVE-2019-5736 (runc, crun, LXC) at exec: somebody inside waits for the process that joins,
+/// and reaches through it for descriptors, the root and the executable; with and without CAP_SYS_PTRACE. What joins is
+/// the stub in a sealed memfd, not dumpable, and for those who may trace it is born inside, with nothing of the host's.
 #[test]
 fn cve_2016_9962_and_2019_5736_a_process_that_joins_is_watched() {
     for traces in [false, true] {
@@ -145,7 +148,8 @@ fn cve_2016_9962_and_2019_5736_a_process_that_joins_is_watched() {
     }
 }
 
-/// The same for a container that joins the PID namespace of another, as those of a pod do.
+/// The same at create: a container joins the PID namespace of another, as those of a pod do.
+/// The stub goes on as a child in that namespace: nobody in there ever meets the runtime's image.
 #[test]
 fn a_container_that_joins_a_pid_namespace_is_watched() {
     let mut first = Bundle::new();
@@ -204,7 +208,8 @@ fn the_pid_of_a_container_that_joins_a_pid_namespace() {
     first.assert_nothing_left();
 }
 
-/// CVE-2019-5736 at create: the image's program, or its interpreter, is `/proc/self/exe`.
+/// CVE-2019-5736 (runc, crun, LXC) at create and at exec: the program, or its interpreter, is `/proc/self/exe`, to have
+/// the runtime executed and overwritten. That file is the stub's memfd, sealed against every write.
 #[test]
 fn cve_2019_5736_the_program_is_proc_self_exe() {
     let mut bundle = Bundle::new();
@@ -245,7 +250,8 @@ fn cve_2019_5736_the_program_is_proc_self_exe() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2021-43784: what does not fit into 16 bits overflows its length, and the attacker's bytes follow as operations.
+/// CVE-2021-43784 (runc): a length overflowed its 16 bits, and the attacker's bytes followed as messages to the init
+/// process. Lengths have 32 bits here, and config.json as a whole is far shorter than they can count.
 #[test]
 fn cve_2021_43784_long_values_stay_values() {
     let mut bundle = Bundle::sh("echo ${#LONG}; id -u; grep CapEff /proc/self/status");
@@ -272,7 +278,8 @@ fn cve_2021_43784_long_values_stay_values() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2022-24769, CVE-2022-27650, CVE-2022-29162, CVE-2025-27612: nothing is inheritable unless it is asked for.
+/// CVE-2022-24769 (Moby), CVE-2022-27650 (crun), CVE-2022-29162 (runc), CVE-2025-27612 (youki): inheritable capabilities
+/// that nobody had asked for. Each of the five sets is what is written for it; those of `exec --cap` stay out of this one.
 #[test]
 fn cve_2022_29162_and_others_inheritable_capabilities() {
     let mut bundle = Bundle::sleeping();
@@ -305,7 +312,8 @@ fn cve_2022_29162_and_others_inheritable_capabilities() {
     bundle.assert_nothing_left();
 }
 
-/// CVE-2024-21626: the working directory is a descriptor of the host's, by the configuration, by a link, and by exec.
+/// CVE-2024-21626 (runc): the working directory is a leaked descriptor of the host's, by the configuration, by a link,
+/// and by exec. None is left open, and what getcwd(2) says after chdir(2) must lie below the root.
 #[test]
 fn cve_2024_21626_the_working_directory_is_a_descriptor_of_the_hosts() {
     let mut bundle = Bundle::sh("pwd; cat ../../../../../../../../etc/hostname; ls -ld .");
@@ -421,7 +429,8 @@ fn exec_has_the_containers_root_without_a_mount_namespace() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2023-25809: without a cgroup namespace, the container sees and changes the cgroups of others.
+/// CVE-2023-25809 (runc): without a cgroup namespace, a container without root's rights changed the cgroups of its user.
+/// Only the container's own are shown; and `/sys` that is bound read-only is so to its last mount.
 #[test]
 fn cve_2023_25809_cgroups_of_others_cannot_be_written() {
     let mut bundle = Bundle::sh(
@@ -462,7 +471,8 @@ fn cve_2023_25809_cgroups_of_others_cannot_be_written() {
     host.is_unharmed(&bundle);
 }
 
-/// GHSA-g54h-m393-cpwq: a list of device rules that allow something, without one that denies all first.
+/// GHSA-g54h-m393-cpwq (runc): device rules that allow something, without one that denies all first, allowed everything.
+/// Everything is denied before the first rule.
 #[test]
 fn ghsa_g54h_m393_cpwq_devices_are_denied_unless_they_are_allowed() {
     let mut bundle = Bundle::sh(

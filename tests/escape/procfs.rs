@@ -8,7 +8,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Instant;
 
-/// CVE-2019-16884: an image declares a volume at `/proc`, which hides the files that LSM labels are written to.
+/// CVE-2019-16884 (runc): an image declares a volume at `/proc`, which hides the files that LSM labels are written to.
+/// At `/proc`, however it is written, goes nothing but a procfs, and below it only what the spec's users need.
 #[test]
 fn cve_2019_16884_a_volume_over_proc() {
     for destination in [
@@ -35,7 +36,8 @@ fn cve_2019_16884_a_volume_over_proc() {
     }
 }
 
-/// CVE-2019-19921: `/proc` is a link into a volume that another container shares, which changes it in a race.
+/// CVE-2019-19921 (runc): `/proc` is a link into a volume that another container shares, which swaps it in a race.
+/// procfs and sysfs are mounted on no path with links.
 #[test]
 fn cve_2019_19921_proc_is_a_link_into_a_shared_volume() {
     let mut bundle = Bundle::sh("cat /proc/self/mountinfo");
@@ -66,28 +68,32 @@ fn cve_2019_19921_proc_is_a_link_into_a_shared_volume() {
     host.is_unharmed(&bundle);
 }
 
-/// CVE-2023-27561, CVE-2023-28642, CVE-2025-54867: `/proc` or `/sys` is a link.
+/// CVE-2023-27561, CVE-2023-28642 (runc), CVE-2025-54867 (youki): `/proc` or `/sys` is a link, and LSM labels and masks
+/// go to what it leads to. Nothing is mounted there on a path with links, be it a file system of its own or bound.
 #[test]
 fn cve_2023_27561_and_28642_and_2025_54867_proc_and_sys_are_links() {
     for name in ["proc", "sys"] {
+        let mut bundle = Bundle::sh("echo ran");
+        let host = Host::new(&bundle);
+        let plain = bundle.config.clone();
+        let place = bundle.rootfs(name);
+        fs::remove_dir(&place).unwrap();
+        let outside = host.path("directory").to_string_lossy().into_owned();
         for target in [
             "/tmp",
             "tmp",
             "../../host/directory",
-            "/HOST",
+            &outside,
             "/dev",
             "/proc/self/cwd",
             "/proc",
             "/sys",
             ".",
         ] {
+            symlink(target, &place).unwrap();
             // As file systems of their own, and bound, as where a user namespace allows no more.
             for bound in [false, true] {
-                let mut bundle = Bundle::sh("echo ran");
-                let host = Host::new(&bundle);
-                let target = target.replace("HOST", &host.path("directory").to_string_lossy());
-                fs::remove_dir(bundle.rootfs(name)).unwrap();
-                symlink(&target, bundle.rootfs(name)).unwrap();
+                bundle.config = plain.clone();
                 let destination = format!("/{name}");
                 if bound {
                     drop_mount(&mut bundle, &destination);
@@ -103,14 +109,16 @@ fn cve_2023_27561_and_28642_and_2025_54867_proc_and_sys_are_links() {
                     1,
                     "{name} -> {target}, bound {bound}: {output:?}"
                 );
-                host.is_unharmed(&bundle);
             }
+            fs::remove_file(&place).unwrap();
         }
+        host.is_unharmed(&bundle);
     }
 }
 
-/// CVE-2025-52881 and CVE-2025-62596: what is written to procfs lands elsewhere, as a mount covers its place: a harmless
-/// file that takes everything, or a dangerous one.
+/// CVE-2025-52881 (runc) and CVE-2025-62596 (youki): what is written to procfs lands elsewhere, as a mount covers its
+/// place: a harmless file that takes everything, or a dangerous one. Writes go below a procfs that was opened on the
+/// host's side, and cross neither mounts nor links.
 #[test]
 fn cve_2025_52881_and_62596_writes_to_procfs_redirected() {
     for (trap, link) in [
@@ -161,7 +169,8 @@ fn cve_2025_52881_and_62596_writes_to_procfs_redirected() {
     }
 }
 
-/// CVE-2022-0811: a sysctl that smuggles in another.
+/// CVE-2022-0811 (CRI-O): a sysctl's value that smuggled in another sysctl.
+/// A value is one write to one file, whose name must be that of a sysctl with a namespace.
 #[test]
 fn cve_2022_0811_sysctls_that_smuggle_others() {
     for (name, value) in [
@@ -185,7 +194,8 @@ fn cve_2022_0811_sysctls_that_smuggle_others() {
     }
 }
 
-/// A network namespace that is joined is the host's own: its sysctls are not the container's.
+/// A network namespace that is joined is the host's own.
+/// Its sysctls are not the container's to change.
 #[test]
 fn sysctls_of_a_joined_host_namespace_are_refused() {
     let before = fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap();

@@ -1,8 +1,10 @@
 //! `tmpcopyup`: a new file system gets what the directory holds that it covers.
 
 use crate::machine::{Outcome, Step};
-use crate::sys::call::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW};
-use crate::sys::call::{O_PATH, O_WRONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use crate::sys::call::{self, AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use crate::sys::call::{
+    O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_WRONLY,
+};
 use crate::sys::{Errno, Fd};
 use crate::wire::call as step;
 use core::ffi::CStr;
@@ -46,29 +48,36 @@ pub fn entries(directory: &Fd, mut deed: impl FnMut(&CStr) -> Outcome) -> Outcom
     }
 }
 
+/// Whoever else has the directory may change it: what is opened counts, not what was seen before, and nothing is opened
+/// that waits for anybody.
 fn copy_entry(source: &Fd, target: &Fd, name: &CStr, depth: usize) -> Outcome {
-    let entry = call::openat(source.raw(), name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)?;
-    let status = call::stat(entry.raw()).step(step::STAT)?;
-    let made = match status.mode & S_IFMT {
+    let open = |flags| call::openat(source.raw(), name, O_NOFOLLOW | flags, 0).step(step::OPEN);
+    let seen = call::stat_at(source.raw(), name, AT_SYMLINK_NOFOLLOW).step(step::STAT)?;
+    let (status, made) = match seen.mode & S_IFMT {
         S_IFDIR => {
+            let from = open(O_DIRECTORY)?;
+            let status = call::stat(from.raw()).step(step::STAT)?;
             call::mkdirat(target.raw(), name, 0o700).step(step::MKDIR)?;
-            let from =
-                call::openat(source.raw(), name, O_DIRECTORY | O_NOFOLLOW, 0).step(step::OPEN)?;
             let to =
                 call::openat(target.raw(), name, O_DIRECTORY | O_NOFOLLOW, 0).step(step::OPEN)?;
             copy_directory(&from, &to, depth - 1)?;
-            to
+            (status, to)
         }
         S_IFREG => {
-            let from = call::openat(source.raw(), name, O_NOFOLLOW, 0).step(step::OPEN)?;
+            let from = open(O_NONBLOCK | O_NOCTTY)?;
+            let status = call::stat(from.raw()).step(step::STAT)?;
+            if status.mode & S_IFMT != S_IFREG {
+                return Ok(());
+            }
             let to = call::openat(target.raw(), name, O_CREAT | O_EXCL | O_WRONLY, 0o600)
                 .step(step::OPEN)?;
             copy_contents(&from, &to)?;
-            to
+            (status, to)
         }
         S_IFLNK => {
             let mut text = [0; 4096];
-            call::readlink(entry.raw(), &mut text).step(step::READ)?;
+            let link = open(O_PATH)?;
+            call::readlink(link.raw(), &mut text).step(step::READ)?;
             let text = CStr::from_bytes_until_nul(&text)
                 .map_err(|_| Errno::NAMETOOLONG)
                 .step(step::SYMLINK)?;
