@@ -2,6 +2,7 @@
 
 import os
 
+from . import readme
 from .engine import Engine
 from .images import BOX
 from .scenario import scenario
@@ -9,11 +10,13 @@ from .system import has, same, status_of
 
 
 class Buildah(Engine):
-    """`buildah` with isolation oci, so that the runtime is called."""
+    """`buildah` with README's environment, by which it calls the runtime."""
 
+    TITLE, PACKAGE = "Buildah", "buildah"
     COMMAND = ["buildah"]
 
     def start(self):
+        self.ENV = dict(pair.split("=", 1) for pair in readme.block("Buildah", "sh", self.runtime).split()[1:])
         self("pull", f"docker-archive:{self.archive}:{BOX}")
 
     def tidy(self):
@@ -24,7 +27,7 @@ class Buildah(Engine):
         return str(self("from", "--pull-never", BOX))
 
     def run(self, container, *args, flags=(), **more):
-        return self("run", "--runtime", self.binary, "--isolation", "oci", *flags, container, "--", *args, **more)
+        return self("run", *flags, container, "--", *args, **more)
 
 
 @scenario
@@ -36,10 +39,20 @@ def run(b):
 
 
 @scenario
+def runtime_flag(b):
+    """run --runtime, bud --runtime: by path"""
+    flags = ["--runtime", b.binary, "--isolation", "oci"]
+    other = {"BUILDAH_RUNTIME": "/no/such", "BUILDAH_ISOLATION": "chroot"}
+    same(b.run(b.box(), "echo", "ok", flags=flags, env=other), "ok")
+    directory = os.path.dirname(b.file("bud-flag/Dockerfile", f"FROM {BOX}\nRUN echo ok\n"))
+    has(b("bud", *flags, "--network", "none", directory, env=other), "ok")
+
+
+@scenario
 def run_terminal(b):
     """run --terminal"""
     box = b.box()
-    shell = b.terminal("run", "--runtime", b.binary, "--isolation", "oci", "--terminal", box, "--", "tty")
+    shell = b.terminal("run", "--terminal", box, "--", "tty")
     has(shell.end(), "/dev/pts/0")
 
 
@@ -74,7 +87,7 @@ def run_namespaces(b):
 def run_not_found(b):
     """run of what is not there"""
     result = b.run(b.box(), "no-such", status=None)
-    has(result.err, "executable file")
+    has(result.err, "executable file", b.binary)
 
 
 @scenario
@@ -91,9 +104,8 @@ def changes_stay(b):
 def bud(b):
     """bud: RUN lines, with limits and secrets of the build"""
     directory = os.path.dirname(b.file("bud/Dockerfile", f"FROM {BOX}\nRUN echo built > /built\nRUN cat /built\n"))
-    result = b("bud", "--runtime", b.binary, "--isolation", "oci", "--no-cache", "--network", "none", "--memory", "64m",
-               "--tag", "localhost/bud", directory)
+    result = b("bud", "--no-cache", "--network", "none", "--memory", "64m", "--tag", "localhost/bud", directory)
     has(result, "built")
     b("rmi", "localhost/bud")
     directory = os.path.dirname(b.file("bud-fails/Dockerfile", f"FROM {BOX}\nRUN exit 42\n"))
-    has(b("bud", "--runtime", b.binary, "--isolation", "oci", "--network", "none", directory, status=None).err, "42")
+    has(b("bud", "--network", "none", directory, status=None).err, "42")

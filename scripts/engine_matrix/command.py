@@ -5,13 +5,14 @@ import concurrent.futures
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-from . import house, images, matrix
+from . import house, images, matrix, report
 from .scenario import chosen, perform
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -20,8 +21,9 @@ MUSL = {"x86_64": "x86_64-unknown-linux-musl", "aarch64": "aarch64-unknown-linux
 PACKAGES = {
     "busybox": "busybox-static", "ip": "iproute2", "iptables": "iptables", "dockerd": "docker.io",
     "docker-compose": "docker-compose", "containerd": "containerd", "podman": "podman", "buildah": "buildah",
-    "newuidmap": "uidmap", "slirp4netns": "slirp4netns", "fuse-overlayfs": "fuse-overlayfs", "netavark": "netavark",
-    "aardvark-dns": "aardvark-dns", "catatonit": "catatonit", "conmon": "conmon", "criu": "criu", "protoc": "protobuf-compiler",
+    "newuidmap": "uidmap", "slirp4netns": "slirp4netns", "fuse-overlayfs": "fuse-overlayfs",
+    "/usr/lib/podman/netavark": "netavark", "/usr/lib/podman/aardvark-dns": "aardvark-dns", "catatonit": "catatonit",
+    "conmon": "conmon", "criu": "criu", "protoc": "protobuf-compiler",
     "/usr/lib/cni/bridge": "containernetworking-plugins", "runc": "runc", "crun": "crun",
     "/usr/lib/python3/dist-packages/grpc": "python3-grpcio",
     "/usr/lib/python3/dist-packages/google/protobuf": "python3-protobuf",
@@ -44,8 +46,8 @@ def find_runtimes(asked):
         paths = [path] if path else places.get(name) or sys.exit(f"engines: say where {name} is: --runtime {name}=PATH")
         path = next(filter(os.path.exists, paths), None)
         if not path:
-            sys.exit(f"engines: {name} is not there: " + (
-                "cargo build --release --target " + MUSL.get(os.uname().machine, "") if name == "coracle" else paths[0]))
+            make = "cargo build --release --target " + MUSL.get(os.uname().machine, "")
+            sys.exit(f"engines: {name} is not there: {make if name == 'coracle' else paths[0]}")
         runtimes.append(Runtime(name, os.path.realpath(path)))
     return runtimes
 
@@ -92,6 +94,7 @@ def main(doc):
     parser.add_argument("--only", help=argparse.SUPPRESS)
     parser.add_argument("--list", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--log", help=argparse.SUPPRESS)
+    parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("-j", "--jobs", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--inside", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -103,11 +106,15 @@ def main(doc):
     if os.geteuid() != 0:
         sys.exit("engines: run it as root")
     if options.inside:
-        path, archive, report = options.inside
+        path, archive, writer = options.inside
         runtime = Runtime(*options.runtime[0].split("=", 1))
-        return house.as_first_process(lambda: inside(path, archive, int(report), runtime, scenarios))
+        return house.as_first_process(lambda: inside(path, archive, int(writer), runtime, scenarios, options.bare))
 
+    if options.bare and options.jobs > 1:
+        sys.exit("engines: --bare and -j do not go together")
     runtimes = find_runtimes(options.runtime)
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, interrupted)
     install()
     with tempfile.TemporaryDirectory(prefix="coracle-engines-", dir="/var/tmp") as directory:
         os.chmod(directory, 0o755)
@@ -117,16 +124,25 @@ def main(doc):
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             results = dict(zip((r.name for r in runtimes),
                                pool.map(lambda r: outside(r, archive, options, len(scenarios)), runtimes)))
-    return summary(scenarios, results, time.monotonic() - start)
+    print(f"{time.monotonic() - start:.0f} s")
+    return report.show(scenarios, runtimes, results)
 
 
 PRINTING = threading.Lock()
+RUNNING = set()
+
+
+def interrupted(number, _):
+    """Ends the houses, whose files are removed on the way out."""
+    for process in RUNNING:
+        process.kill()
+    sys.exit(128 + number)
 
 
 def outside(runtime, archive, options, count):
     """Runs the scenarios with one runtime in a house of its own: name → (verdict, reason, seconds)."""
     results = {}
-    with house.House(runtime.name, options.log) as home:
+    with house.House(runtime.name, options.log, options.bare) as home:
         reader, writer = os.pipe()
         args = [sys.executable, sys.argv[0], "--inside", home.path, archive, str(writer), "--runtime",
                 f"{runtime.name}={runtime.path}"]
@@ -134,7 +150,10 @@ def outside(runtime, archive, options, count):
             args += ["--engine", engine]
         if options.only:
             args += ["--only", options.only]
+        if options.bare:
+            args.append("--bare")
         process = home.enter(args, writer)
+        RUNNING.add(process)
         os.close(writer)
         try:
             with os.fdopen(reader) as lines:
@@ -142,23 +161,27 @@ def outside(runtime, archive, options, count):
                     name, verdict, reason, seconds = json.loads(line)
                     results[name] = (verdict, reason, seconds)
                     with PRINTING:
-                        print(f"{runtime.name:8} {len(results):3}/{count} {verdict} {name:36} {seconds:5.1f} s  {reason}",
+                        print(f"{runtime.name:8} {len(results):3}/{count} {verdict} {name:36} {seconds:5.1f} s", reason,
                               flush=True)
         finally:
-            process.kill() if process.poll() is None and len(results) < count else None
+            if len(results) < count:
+                process.kill()
             process.wait()
+            RUNNING.remove(process)
     return results
 
 
-def inside(path, archive, report, runtime, scenarios):
+def inside(path, archive, writer, runtime, scenarios, bare):
     """In the house: starts each engine, runs its scenarios, and tells the outside of each."""
-    os.set_inheritable(report, False)
-    with os.fdopen(report, "w") as report:
+    os.set_inheritable(writer, False)
+    with os.fdopen(writer, "w") as lines:
         def tell(scenario, verdict, reason, seconds):
-            report.write(json.dumps([scenario.name, verdict, reason, seconds]) + "\n")
-            report.flush()
+            lines.write(json.dumps([scenario.name, verdict, reason, seconds]) + "\n")
+            lines.flush()
 
-        binary = house.furnish(path, runtime)
+        if not bare:
+            house.furnish(path, runtime)
+        binary = house.place(runtime)
         for name, kind in matrix.ENGINES.items():
             own = [s for s in scenarios if s.engine == name]
             if not own:
@@ -174,33 +197,3 @@ def inside(path, archive, report, runtime, scenarios):
                 tell(scenario, *perform(scenario, engine))
             engine.stop()
     return 0
-
-
-def summary(scenarios, results, seconds):
-    """Prints the table, the reasons, and the counts; the exit status."""
-    print(f"\n{'scenario':36}" + "".join(f"{name:>10}" for name in results))
-    for scenario in scenarios:
-        verdicts = [results[name].get(scenario.name, ("FAIL", "not reached", 0))[0] for name in results]
-        print(f"{scenario.name:36}" + "".join(f"{verdict:>10}" for verdict in verdicts))
-    for verdict in ("SKIP", "FAIL"):
-        told = [(s.name, name, results[name].get(s.name, ("FAIL", "not reached", 0))[1]) for s in scenarios
-                for name in results if results[name].get(s.name, ("FAIL",))[0] == verdict]
-        if told:
-            print(f"\n{verdict}, and why:")
-        for scenario, name, reason in told:
-            print(f"  {scenario} ({name}): {reason if len(reason) < 500 else reason[:300] + ' … ' + reason[-200:]}")
-    print()
-    for name, own in results.items():
-        counts = {verdict: sum(own.get(s.name, ("FAIL",))[0] == verdict for s in scenarios)
-                  for verdict in ("PASS", "FAIL", "SKIP")}
-        print(f"{name:8} {counts['PASS']} PASS, {counts['FAIL']} FAIL, {counts['SKIP']} SKIP")
-    first = next(iter(results))
-    subject = results.get("coracle", results[first])
-    peers = [own for own in results.values() if own is not subject]
-    worse = [s.name for s in scenarios if subject.get(s.name, ("FAIL",))[0] == "FAIL"
-             and (not peers or any(own.get(s.name, ("FAIL",))[0] == "PASS" for own in peers))]
-    whom = "coracle" if "coracle" in results else first
-    if peers:
-        print(f"scenarios that pass with another runtime and fail with {whom}: {len(worse)} {' '.join(worse)}")
-    print(f"{seconds:.0f} s")
-    return 1 if worse else 0

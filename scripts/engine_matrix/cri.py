@@ -13,7 +13,7 @@ from .containerd import Containerd
 from .images import BOX
 from .scenario import scenario
 from .system import (Failure, Skip, V2, alive, cgroup_of, eventually, has, lacks, limit, namespace, read, same,
-                     status_of, true)
+                     status_of, systemd, true, wait_for_size)
 from .websocket import Streams
 
 POD, CONTAINER, NODE, TARGET = range(4)
@@ -29,6 +29,7 @@ class Refused(Failure):
 class Cri(Containerd):
     """The interface's calls are methods: `cri.call("Version")`, with the request's fields as arguments."""
 
+    TITLE, PACKAGE = "containerd's CRI", "containerd"
     COMMAND = ["ctr", "--namespace", "k8s.io"]
 
     def start(self):
@@ -83,8 +84,9 @@ class Cri(Containerd):
         """A pod that runs: its id. Its configuration is kept, as each container of it is asked for with it."""
         self.pods += 1
         self.logs = self.directory(f"pod-logs/{self.pods}")
+        linux = {"cgroup_parent": "kubepods.slice", **(linux or {})} if systemd() else linux or {}
         self.config = {"metadata": {"name": f"pod-{self.pods}", "uid": f"uid-{self.pods}", "namespace": "default"},
-                       "log_directory": self.logs, "linux": linux or {}, **config}
+                       "log_directory": self.logs, "linux": linux, **config}
         return self.call("RunPodSandbox", config=self.config, runtime_handler=self.runtime).pod_sandbox_id
 
     def create(self, pod, *command, security=None, resources=None, **config):
@@ -252,9 +254,11 @@ def exec_terminal(c):
     streams = Streams(c.call("Exec", container_id=id, cmd=["sh"], tty=True, stdin=True, stdout=True).url)
     streams.expect("# ")
     streams.resize(33, 101)
-    streams.type("tty; sleep 1; stty size; exit 3\n")
+    streams.type("tty\n")
     streams.expect("/dev/pts/")
-    streams.expect("33 101")
+    streams.type(wait_for_size(33, 101))
+    streams.expect("size 33x101")
+    streams.type("exit 3\n")
     same(streams.end()[2], 3)
 
 
@@ -401,10 +405,13 @@ def sysctls(c):
 @scenario
 def limits(c):
     """memory, CPU, cpuset, oom_score_adj; below the pod's cgroup"""
-    pod = c.pod({"cgroup_parent": "/kubepods/burstable/pod-of-it"})
+    parent, place = ("kubepods-burstable-pod_of_it.slice", "kubepods.slice/kubepods-burstable.slice/"
+                     "kubepods-burstable-pod_of_it.slice/cri-containerd-") if systemd() else (
+        "/kubepods/burstable/pod-of-it", "kubepods/burstable/pod-of-it/")
+    pod = c.pod({"cgroup_parent": parent})
     pid = c.pid(c.up(pod, resources={"memory_limit_in_bytes": 64 << 20, "cpu_period": 100000, "cpu_quota": 50000,
                                      "cpu_shares": 512, "cpuset_cpus": "0", "oom_score_adj": 900}))
-    has(cgroup_of(pid, "memory"), "kubepods/burstable/pod-of-it/")
+    has(cgroup_of(pid, "memory"), place)
     same(limit(pid, "memory/memory.limit_in_bytes", "memory.max"), 64 << 20)
     same(limit(pid, "cpu/cpu.cfs_quota_us", "cpu.max").split()[0], 50000)
     same(read("/proc", pid, "oom_score_adj"), 900)
@@ -448,8 +455,8 @@ def host_port(c):
     c.up(pod, "sh", "-c", "mkdir /w; echo page > /w/index.html; exec httpd -f -p 80 -h /w")
     address = c.call("PodSandboxStatus", pod_sandbox_id=pod).status.network.ip
     for place in (address, "127.0.0.1:8098"):
-        eventually(lambda p=place: system.run(["busybox", "wget", "-q", "-O", "-", f"http://{p}/"], status=None) == "page",
-                   f"no page is served at {place}")
+        fetch = ["busybox", "wget", "-q", "-O", "-", f"http://{place}/"]
+        eventually(lambda: system.run(fetch, status=None) == "page", f"no page is served at {place}")
 
 
 @scenario
@@ -475,7 +482,8 @@ def pod_process_killed(c):
     c.up(pod)
     info = json.loads(c.call("PodSandboxStatus", pod_sandbox_id=pod, verbose=True).info["info"])
     os.kill(info["pid"], signal.SIGKILL)
-    eventually(lambda: c.call("PodSandboxStatus", pod_sandbox_id=pod).status.state == NOT_READY, "the pod is still ready")
+    eventually(lambda: c.call("PodSandboxStatus", pod_sandbox_id=pod).status.state == NOT_READY,
+               "the pod is still ready")
 
 
 @scenario
@@ -490,7 +498,7 @@ def many(c):
 def nothing_left(c):
     """no mount, no cgroup, no state is left"""
     mounts = len(read("/proc/self/mountinfo").splitlines())
-    pod = c.pod({"cgroup_parent": "/kubepods/gone"})
+    pod = c.pod({"cgroup_parent": "kubepods-gone.slice" if systemd() else "/kubepods/gone"})
     c.up(pod)
     c.tidy()
     same(len(read("/proc/self/mountinfo").splitlines()), mounts, "the number of mounts")
@@ -524,9 +532,10 @@ def conmon(c):
 
     def monitored(*args):
         system.run([monitor, "-b", path, "-c", "crio", "-u", "crio", "-n", "crio", "-r", c.binary, "--runtime-arg",
-                    f"--root={root}", "--exit-dir", exits, "--socket-dir-path", path, "--log-level", "info", *args])
+                    f"--root={root}", "--socket-dir-path", path, "--log-level", "info", *args])
 
-    monitored("-l", path + "/log", "-p", path + "/pid", "-P", path + "/conmon-pid", "--persist-dir", path)
+    monitored("--exit-dir", exits, "--persist-dir", path, "-l", path + "/log", "-p", path + "/pid",
+              "-P", path + "/conmon-pid")
     eventually(lambda: read(path, "pid"), "conmon makes no container")
     state = json.loads(runtime("state", "crio"))
     same(state["status"], "created")
@@ -534,10 +543,12 @@ def conmon(c):
     runtime("start", "crio")
     eventually(lambda: " stdout F on" in read(path, "log"), "no log")
     process = c.file("crio/process.json", json.dumps({
-        "user": {"uid": 0, "gid": 0}, "args": ["/bin/sh", "-c", "echo from exec; exit 5"], "env": ["PATH=/bin"], "cwd": "/",
-        "noNewPrivileges": True}))
-    monitored("-e", "-l", path + "/exec-log", "-p", path + "/exec-pid", "--exec-process-spec", process)
+        "user": {"uid": 0, "gid": 0}, "args": ["/bin/sh", "-c", "echo from exec; exit 5"], "env": ["PATH=/bin"],
+        "cwd": "/", "noNewPrivileges": True}))
+    monitored("-e", "--exit-dir", c.directory("crio/exec-exits"), "-l", path + "/exec-log", "-p", path + "/exec-pid",
+              "--exec-process-spec", process)
     eventually(lambda: " stdout F from exec" in read(path, "exec-log"), "the exec does not run")
+    same(eventually(lambda: read(path, "exec-exits/crio"), "conmon tells no end of the exec"), "5")
     runtime("update", "--resources", "-", "crio", stdin=json.dumps({"memory": {"limit": 64 << 20}}))
     same(limit(state["pid"], "memory/memory.limit_in_bytes", "memory.max"), 64 << 20)
     runtime("pause", "crio")

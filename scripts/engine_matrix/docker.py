@@ -12,6 +12,7 @@ from .system import eventually
 
 
 class Docker(Engine):
+    TITLE, PACKAGE = "Docker", "docker.io"
     COMMAND = ["/usr/bin/docker"]
 
     def start(self):

@@ -130,8 +130,8 @@ def remapped_users(d):
         true(namespace(pid, "user") != namespace("self", "user"), "the user namespace is the host's")
         same(d.inside(c, "id -u; echo x > /root/x; cat /proc/self/uid_map | tr -s ' '"), "0\n 0 200000 65536")
         same(d.run("--", "stat", "-c", "%U", "/home/app"), "app")
-        same(d.sh("mount -t tmpfs t /tmp && echo mounted", "--userns", "host", "--cap-add", "SYS_ADMIN", "--security-opt",
-                  "seccomp=unconfined"), "mounted")
+        same(d.sh("mount -t tmpfs t /tmp && echo mounted", "--userns", "host", "--cap-add", "SYS_ADMIN",
+                  "--security-opt", "seccomp=unconfined"), "mounted")
         same(d("exec", "-u", "app", c, "id", "-u"), 1000)
     finally:
         d.tidy()

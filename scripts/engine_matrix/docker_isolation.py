@@ -119,7 +119,8 @@ def hosts(d):
 def read_only(d):
     """--read-only: nothing can be written but what was mounted for it"""
     has(d.sh("touch /x", "--read-only", status=1).err, "Read-only file system")
-    same(d.sh("echo y > /t/x; cat /t/x; echo z > /v/x; cat /v/x", "--read-only", "--tmpfs", "/t", "-v", "rw:/v"), "y\nz")
+    same(d.sh("echo y > /t/x; cat /t/x; echo z > /v/x; cat /v/x", "--read-only", "--tmpfs", "/t", "-v", "rw:/v"),
+         "y\nz")
     d("volume", "rm", "rw")
 
 
@@ -218,7 +219,8 @@ def device(d):
 @scenario
 def device_rule(d):
     """--device-cgroup-rule: allowed by number"""
-    same(d.sh("mknod /tmp/fuse c 10 229 && exec 3<>/tmp/fuse && echo open", "--device-cgroup-rule", "c 10:229 rwm"), "open")
+    same(d.sh("mknod /tmp/fuse c 10 229 && exec 3<>/tmp/fuse && echo open", "--device-cgroup-rule", "c 10:229 rwm"),
+         "open")
     has(d.sh("mknod /tmp/fuse c 10 229 && exec 3<>/tmp/fuse", status=1).err, "Operation not permitted")
 
 

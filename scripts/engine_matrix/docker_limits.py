@@ -3,7 +3,7 @@
 import os
 
 from .scenario import scenario
-from .system import V2, Skip, cgroup_of, eventually, has, limit, read, same, true
+from .system import V2, Skip, cgroup_of, eventually, has, limit, read, run, same, systemd, true
 
 MIB = 1 << 20
 
@@ -88,11 +88,28 @@ def no_limits(d):
 @scenario
 def cgroup_parent(d):
     """--cgroup-parent: below it, and gone with the container"""
-    c = d.up("--cgroup-parent", "/parent/of-it")
+    parent, place = ("parent-of.slice", "parent.slice/parent-of.slice/docker-") if systemd() else (
+        "/parent/of-it", "parent/of-it/")
+    c = d.up("--cgroup-parent", parent)
     path = cgroup_of(d.pid(c), "memory")
-    has(path, "parent/of-it/" + c)
+    has(path, place + c)
     d("rm", "-f", c)
     true(not os.path.exists("/sys/fs/cgroup/" + path), f"{path} is still there")
+
+
+@scenario
+def cgroup_driver(d):
+    """the systemd cgroup driver: a unit for the container, with its limits, gone with it"""
+    if not systemd():
+        raise Skip("no systemd runs here")
+    same(d("info", "--format", "{{.CgroupDriver}}"), "systemd")
+    c = d.up("-m", "64m", "--pids-limit", "50")
+    unit = f"docker-{c}.scope"
+    has(run(["systemctl", "show", unit]), "ActiveState=active", f"MemoryMax={64 * MIB}", "TasksMax=50")
+    d("update", "-m", "32m", "--memory-swap", "32m", c)
+    has(run(["systemctl", "show", unit]), f"MemoryMax={32 * MIB}")
+    d("rm", "-f", c)
+    eventually(lambda: "ActiveState=active" not in run(["systemctl", "show", unit]), "the unit is still there")
 
 
 @scenario
@@ -138,7 +155,8 @@ def update_below_use(d):
     """update to less memory than is used: refused, or the container is killed; never silent"""
     c = d.up("-m", "64m", "--memory-swap", "64m", "--", "sh", "-c",
              "head -c 30000000 /dev/zero | tail -c 29000000 | sleep 1000")
-    eventually(lambda: int(limit(d.pid(c), "memory/memory.usage_in_bytes", "memory.current")) > 25 * MIB, "it uses little")
+    eventually(lambda: int(limit(d.pid(c), "memory/memory.usage_in_bytes", "memory.current")) > 25 * MIB,
+               "it uses little")
     result = d("update", "-m", "8m", "--memory-swap", "8m", c, status=None)
     true(result.status != 0 or d.inspect(c, ".HostConfig.Memory") == str(8 * MIB), "it was neither done nor refused")
 

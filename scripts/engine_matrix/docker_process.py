@@ -23,9 +23,10 @@ def exec_terminal(d):
     c = d.up()
     shell = d.terminal("exec", "-it", c, "sh", rows=31, columns=99)
     shell.expect("# ")
-    shell.type("tty; sleep 1; stty size; exit 8\n")
+    shell.type("tty\n")
     shell.expect("/dev/pts/")
-    shell.expect("31 99")
+    shell.expect_size(31, 99)
+    shell.type("exit 8\n")
     shell.end(status=8)
 
 
@@ -210,7 +211,7 @@ def capabilities_all(d):
 
 
 def all_capabilities(given):
-    """Docker may know the first 38 alone; of these, all that the host has must be given, and nothing that it has not."""
+    """Docker may know the first 38 alone; of these, all that the host has must be given, and no other."""
     host, given, known = int(status_of("self", "CapBnd"), 16), int(given, 16), (1 << 38) - 1
     true(given & ~host == 0 and host & ~given & known == 0, f"{given:x} of {host:x} were given")
 

@@ -42,8 +42,10 @@ class Daemon:
 class Engine:
     """An engine with one runtime. Calling it runs its command: `engine("ps", "-a")` gives what that printed."""
 
+    TITLE, PACKAGE = "", ""
     COMMAND = []
     USER = None
+    ENV = {}
 
     def __init__(self, path, runtime, binary, archive):
         self.path, self.runtime, self.binary, self.archive = path, runtime, binary, archive
@@ -58,8 +60,8 @@ class Engine:
     def tidy(self):
         """Removes what a scenario left."""
 
-    def __call__(self, *args, status=0, **more):
-        return system.run([*self.COMMAND, *args], status, user=self.USER, **more)
+    def __call__(self, *args, status=0, env=None, **more):
+        return system.run([*self.COMMAND, *args], status, user=self.USER, env={**self.ENV, **(env or {})}, **more)
 
     def refuses(self, status, text, *args, **more):
         """The command fails with this exit status, and says `text`."""
@@ -69,7 +71,7 @@ class Engine:
 
     def terminal(self, *args, **more):
         """The command on a terminal."""
-        return Terminal([*self.COMMAND, *args], user=self.USER, **more)
+        return Terminal([*self.COMMAND, *args], user=self.USER, env=self.ENV, **more)
 
     def file(self, name, text, mode=0o644):
         """A file for the scenario; its path."""

@@ -18,13 +18,15 @@ CGROUPS = "/sys/fs/cgroup"
 class House:
     """Where the files of one runtime's machine are, as long as the `with` block lasts."""
 
-    def __init__(self, name, log=None):
-        self.name, self.log, self.cgroups = name, log, []
+    def __init__(self, name, log=None, bare=False):
+        self.name, self.log, self.bare, self.cgroups = name, log, bare, []
 
     def __enter__(self):
         # Not /tmp: it may be a tmpfs, which the engines' overlay mounts do not take.
         self.path = tempfile.mkdtemp(prefix=f"coracle-engines-{self.name}-", dir="/var/tmp")
         os.chmod(self.path, 0o755)
+        for name in ("lib", "log", "work"):
+            os.mkdir(os.path.join(self.path, name))
         return self
 
     def __exit__(self, *_):
@@ -40,6 +42,8 @@ class House:
 
     def enter(self, args, report):
         """Starts `args` as the house's first process, which keeps the descriptor `report`; its Popen."""
+        if self.bare:
+            return subprocess.Popen(args, env=environment(), stdin=subprocess.DEVNULL, pass_fds=[report])
         command = ["unshare", "--mount", "--propagation", "private", "--net", "--pid", "--cgroup", "--uts", "--ipc",
                    "--fork", "--kill-child=KILL", "--mount-proc", *args]
         self.cgroups = own_cgroups(f"coracle-engines-{self.name}-{os.getpid()}")
@@ -84,13 +88,11 @@ def join(cgroups):
 
 
 def furnish(path, runtime):
-    """Inside: mounts what is private, and gives the runtime its place at /usr/local/bin/NAME."""
+    """Inside: mounts what is private."""
     # What is in /run and /var/lib is for the daemons of this machine; /usr/local and /etc are needed, but not ours.
     mount("-t", "tmpfs", "tmpfs", "/run")
     mount("-t", "tmpfs", "tmpfs", "/tmp")
     os.chmod("/tmp", 0o1777)
-    for name in ("lib", "log", "work"):
-        os.makedirs(os.path.join(path, name), exist_ok=True)
     mount("--bind", os.path.join(path, "lib"), "/var/lib")
     os.makedirs("/run/overlay", exist_ok=True)
     for lower in ("/etc", "/usr/local"):
@@ -108,11 +110,16 @@ def furnish(path, runtime):
     os.makedirs("/usr/local/bin")
     for device, major, minor in (("/dev/fuse", 10, 229), ("/dev/net/tun", 10, 200)):
         open_to_all(device, major, minor)
+
+
+def place(runtime):
+    """Gives the runtime its place, as README has it, and the name that BuildKit and others ask for; its path."""
     binary = f"/usr/local/bin/{runtime.name}"
     shutil.copy(runtime.path, binary)
     os.chmod(binary, 0o755)
-    # BuildKit asks for runc by its name.
     if runtime.name != "runc":
+        if os.path.lexists("/usr/local/bin/runc"):
+            os.unlink("/usr/local/bin/runc")
         os.symlink(runtime.name, "/usr/local/bin/runc")
     return binary
 

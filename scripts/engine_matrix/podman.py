@@ -6,29 +6,30 @@ import os
 from . import readme, system
 from .docker import with_image
 from .engine import Engine
-from .images import BOX
+from .images import BOX, PAUSE
 from .scenario import scenario
-from .system import Skip, V2, alive, eventually, has, limit, matches, namespace, read, same, status_of, true
+from .system import Skip, V2, alive, eventually, has, limit, matches, namespace, read, same, status_of, systemd, true
 
 # What this machine needs, in addition to the set-up in README.
-MACHINE = """[containers]
+MACHINE = f"""[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
-cgroup_manager = "cgroupfs"
 events_logger = "file"
-infra_image = "localhost/pause:latest"
+infra_image = "{PAUSE}"
 """
+WITHOUT_SYSTEMD = 'cgroup_manager = "cgroupfs"\n'
 USER, UID = "sailor", 4242
 
 
 class Podman(Engine):
+    TITLE, PACKAGE = "Podman", "podman"
     COMMAND = ["podman"]
 
     def start(self):
         # For the user's sake the machine's part is the system's, and README's is root's and the user's alike.
         os.makedirs("/etc/containers/containers.conf.d", exist_ok=True)
         with open("/etc/containers/containers.conf.d/machine.conf", "w") as file:
-            file.write(MACHINE)
+            file.write(MACHINE + ("" if systemd() else WITHOUT_SYSTEMD))
         with open("/etc/containers/containers.conf", "w") as file:
             file.write(readme.block("Podman", "toml", self.runtime))
         self("load", "--input", self.archive)
@@ -76,7 +77,7 @@ class AsUser(Podman):
     def __call__(self, *args, **more):
         if not self.ready:
             self.prepare()
-        return super().__call__(*args, env=self.env, cwd=self.home, **more)
+        return super().__call__(*args, cwd=self.home, **more)
 
     def prepare(self):
         self.home = os.path.join(self.path, "home")
@@ -89,7 +90,10 @@ class AsUser(Podman):
             os.makedirs(directory)
             os.chown(directory, UID, UID)
             os.chmod(directory, 0o700)
-        self.env = {"HOME": self.home, "XDG_RUNTIME_DIR": runtime_directory, "USER": USER}
+        self.ENV = {"HOME": self.home, "XDG_RUNTIME_DIR": runtime_directory, "USER": USER}
+        if systemd():
+            system.run(["systemctl", "start", f"user@{UID}.service"])
+            self.ENV["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={runtime_directory}/bus"
         self.ready = True
         self("load", "--input", self.archive)
 
@@ -123,9 +127,10 @@ def run_terminal(p):
     """run -it: a terminal with its size"""
     shell = p.terminal("run", "--rm", "-it", BOX, "sh", rows=29, columns=91)
     shell.expect("# ")
-    shell.type("tty; sleep 1; stty size; exit 3\n")
+    shell.type("tty\n")
     shell.expect("/dev/pts/0")
-    shell.expect("29 91")
+    shell.expect_size(29, 91)
+    shell.type("exit 3\n")
     shell.end(status=3)
 
 
@@ -244,8 +249,8 @@ def volumes(p):
     """-v, --tmpfs, --read-only, --mount, overlay volumes"""
     directory = p.directory("podman-volume")
     p.file("podman-volume/x", "outside\n")
-    same(p.sh("cat /v/x; touch /t/x && touch /v/y || exit 3", "-v", f"{directory}:/v:ro", "--tmpfs", "/t", "--read-only",
-              status=3), "outside")
+    same(p.sh("cat /v/x; touch /t/x && touch /v/y || exit 3", "-v", f"{directory}:/v:ro", "--tmpfs", "/t",
+              "--read-only", status=3), "outside")
     same(p.sh("echo changed > /v/x; cat /v/x", "-v", f"{directory}:/v:O"), "changed")
     same(read(directory, "x"), "outside")
     same(p.run("-v", "named:/home/app", "--", "stat", "-c", "%U", "/home/app"), "app")
@@ -274,7 +279,8 @@ def user_namespaces(p):
 def init_and_more(p):
     """--init, --ulimit, --sysctl, --hostname, --shm-size, --device, --group-add"""
     shown = p.sh("cat /proc/1/cmdline | tr '\\0' ' '; grep -E 'open files' /proc/self/limits; hostname; "
-                 "cat /proc/sys/kernel/msgmax; id -G; ls /dev/fuse", "--init", "--ulimit", "nofile=100:200", "--ulimit", "nproc=900:900", "--hostname",
+                 "cat /proc/sys/kernel/msgmax; id -G; ls /dev/fuse", "--init", "--ulimit", "nofile=100:200",
+                 "--ulimit", "nproc=900:900", "--hostname",
                  "inner", "--sysctl", "kernel.msgmax=4096", "--group-add", "77", "--device", "/dev/fuse")
     has(shown, "podman-init", "inner", "4096", "77", "/dev/fuse")
     matches(shown, r"Max open files +100 +200")
@@ -407,7 +413,7 @@ def user_life(p):
     c = u.up("--", "sh", "-c", "echo on; sleep 1000")
     eventually(lambda: u("logs", c) == "on", "no log")
     same(u("exec", "-u", "app", c, "id", "-u"), "1000")
-    has(u.terminal("exec", "-it", c, "tty", env=u.env).end(), "/dev/pts/")
+    has(u.terminal("exec", "-it", c, "tty").end(), "/dev/pts/")
     pid = u.pid(c)
     u("stop", "--time", "0", c)
     true(not alive(pid), "the process is still there")

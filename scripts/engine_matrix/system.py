@@ -2,6 +2,7 @@
 
 import os
 import pty
+import pwd
 import re
 import select
 import signal
@@ -31,9 +32,7 @@ class Result(str):
 
 def run(args, status=0, stdin=None, timeout=60, env=None, user=None, cwd=None):
     """Runs a program to its end. Its exit status must be `status` (None: any)."""
-    args = [str(arg) for arg in args]
-    if user:
-        args = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", *args]
+    args = as_user(user, args)
     process = subprocess.Popen(args, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
                                env={**os.environ, **env} if env else None, cwd=cwd, start_new_session=True)
@@ -48,6 +47,19 @@ def run(args, status=0, stdin=None, timeout=60, env=None, user=None, cwd=None):
     return Result(out, err, process.returncode)
 
 
+def as_user(user, args):
+    """The command line that runs `args` as this user (None: as we are), below the user's systemd where there is one."""
+    args = [str(arg) for arg in args]
+    if not user:
+        return args
+    args = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", *args]
+    if systemd():
+        uid = pwd.getpwnam(user).pw_uid
+        place = f"/sys/fs/cgroup/user.slice/user-{uid}.slice/user@{uid}.service/init.scope/cgroup.procs"
+        args = ["sh", "-c", 'echo $$ > "$0" && exec "$@"', place, *args]
+    return args
+
+
 def show(args):
     """The command line for a message: without the paths of programs and sockets that only this run has."""
     return " ".join([os.path.basename(args[0]), *args[1:]])
@@ -57,9 +69,7 @@ class Terminal:
     """A program on a terminal of its own, `rows` by `columns`."""
 
     def __init__(self, args, rows=24, columns=80, env=None, user=None):
-        args = [str(arg) for arg in args]
-        if user:
-            args = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", *args]
+        args = as_user(user, args)
         self.args, self.seen = args, ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
@@ -73,6 +83,11 @@ class Terminal:
 
     def type(self, text):
         os.write(self.fd, text.encode())
+
+    def expect_size(self, rows, columns):
+        """Waits until the shell sees a terminal of this size."""
+        self.type(wait_for_size(rows, columns))
+        self.expect(f"size {rows}x{columns}")
 
     def read(self, seconds):
         """More of the output, in at most so many seconds; False at its end."""
@@ -110,6 +125,11 @@ class Terminal:
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self.fd)
+
+
+def wait_for_size(rows, columns):
+    """What one types into a shell, so that it says "size ROWSxCOLUMNS" when the terminal has that size."""
+    return f'until [ "$(stty size)" = "{rows} {columns}" ]; do sleep 0.1; done; echo size $(stty size | tr " " x)\n'
 
 
 def same(got, want, what="it"):
@@ -170,6 +190,11 @@ def status_of(pid, field):
 
 def namespace(pid, kind):
     return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+
+def systemd():
+    """Whether systemd can be asked for cgroups here."""
+    return os.path.isdir("/run/systemd/system")
 
 
 V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
