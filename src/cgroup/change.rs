@@ -128,12 +128,14 @@ fn cpu(keep: &mut Cpu, undo: &mut Cpu, asked: &mut Cpu) {
     unset(&mut asked.period);
     unset(&mut asked.realtime_runtime);
     unset(&mut asked.realtime_period);
-    let quota = keep.quota;
+    let (quota, period) = (keep.quota, keep.period);
     take!(keep undo asked: shares = 1024, quota = -1, burst = 0, period = PERIOD_USEC, realtime_runtime,
         realtime_period, cpus, mems, idle = 0);
-    // v2 takes the period together with the quota.
-    if asked.period.is_some() && asked.quota.is_none() {
-        (asked.quota, undo.quota) = (quota, quota);
+    // v2 takes the period together with the quota, and systemd the quota together with the period.
+    match (asked.quota, asked.period) {
+        (None, Some(_)) => (asked.quota, undo.quota) = (quota, quota),
+        (Some(_), None) => (asked.period, undo.period) = (period, period),
+        _ => {}
     }
 }
 

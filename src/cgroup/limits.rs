@@ -5,6 +5,7 @@ use super::{Cgroup, Change, devices_v1, devices_v2, v1, v2};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::oci::{DeviceRule, Resources};
+use crate::sys::process;
 
 impl Cgroup {
     /// Changes limits. When one cannot be set, those that were are set back.
@@ -76,9 +77,16 @@ impl Cgroup {
                 .map(|directory| directory.path.as_path()),
             false => self.controller("devices"),
         };
+        let apply = match self.unified {
+            true => devices_v2::apply,
+            false => devices_v1::apply,
+        };
         match directory {
-            Some(directory) if self.unified => devices_v2::apply(directory, &policy, new),
-            Some(directory) => devices_v1::apply(directory, &policy, new),
+            Some(directory) => match apply(directory, &policy, new) {
+                // What an unprivileged user cannot restrict, the kernel does not give to it either.
+                Err(_) if process::euid() != 0 || process::in_user_namespace() => Ok(()),
+                result => result,
+            },
             None if rules.is_empty() => Ok(()),
             None => Err(super::without(
                 "linux.resources.devices: cannot set devices limit: container could not join or create cgroup",

@@ -367,7 +367,6 @@ impl Cgroup {
         }
         let rules = resources.map_or(&[][..], |resources| &resources.devices);
         match self.restrict_devices(rules, new) {
-            // What an unprivileged user cannot restrict, the kernel does not give to it either.
             Err(_) if self.rootless.applies() => Ok(()),
             result => result,
         }

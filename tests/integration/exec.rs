@@ -82,6 +82,7 @@ fn failures_have_a_status_of_their_own() {
 
 #[test]
 fn flags_change_the_containers_process() {
+    root_only!("other users");
     let mut bundle = Bundle::sleeping();
     bundle.config["process"]["env"] = json!(["PATH=/bin", "HOME=", "A=1"]);
     bundle.config["process"]["user"]["umask"] = json!(0o027);
@@ -328,6 +329,7 @@ fn the_session_keyring_is_the_caller_s_when_asked_for() {
 
 #[test]
 fn a_process_in_a_user_namespace_has_its_limits() {
+    root_only!("a map of root");
     let mut bundle = Bundle::sh("cat /proc/self/oom_score_adj; exec sleep 1000");
     bundle.config["process"]["oomScoreAdj"] = json!(333);
     bundle.config["linux"]["namespaces"]

@@ -72,6 +72,15 @@ pub fn root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
+/// Skips the test where we are not root, and says what only root can have.
+macro_rules! root_only {
+    ($what:literal) => {
+        if !$crate::harness::root() {
+            skip!("only root can have {}", $what);
+        }
+    };
+}
+
 /// Skips the test where cgroups are made by systemd: then paths are of another form.
 macro_rules! cgroupfs_only {
     () => {
@@ -303,6 +312,10 @@ impl Bundle {
             systemd: with_systemd(),
         };
         bundle.config["process"]["terminal"] = json!(false);
+        // An ordinary user's has none.
+        if bundle.config["linux"]["resources"].is_null() {
+            bundle.config["linux"]["resources"] = json!({});
+        }
         bundle
     }
 

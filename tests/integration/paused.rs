@@ -20,6 +20,7 @@ fn sigkill_ends_it() {
 
 #[test]
 fn sigkill_to_all_ends_it_without_a_pid_namespace_too() {
+    root_only!("a new procfs of another PID namespace");
     let mut bundle = Bundle::sh("sleep 1000 & sleep 1000");
     remove_namespace(&mut bundle.config, "pid");
     let container = paused(&bundle);
@@ -50,6 +51,7 @@ fn another_signal_waits_for_resume() {
 
 #[test]
 fn a_signal_to_all_leaves_it_paused() {
+    root_only!("a new procfs of another PID namespace");
     let mut bundle = Bundle::sh("trap 'echo got it' USR1; echo ready; while :; do sleep 0.1; done");
     remove_namespace(&mut bundle.config, "pid");
     let container = bundle.start();

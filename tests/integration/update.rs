@@ -368,6 +368,7 @@ fn a_paused_container_stays_paused() {
 
 #[test]
 fn devices_are_kept_by_updates_of_something_else() {
+    root_only!("device rules");
     let mut bundle = Bundle::sleeping();
     let rules = json!([{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}]);
     bundle.config["linux"]["resources"]["devices"] = rules.clone();
