@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from . import house, images, matrix, report
+from . import house, images, matrix, report, system
 from .scenario import chosen, perform
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -94,6 +94,7 @@ def main(doc):
     parser.add_argument("--only", help=argparse.SUPPRESS)
     parser.add_argument("--list", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--log", help=argparse.SUPPRESS)
+    parser.add_argument("--patience", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("-j", "--jobs", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--inside", nargs=3, help=argparse.SUPPRESS)
@@ -105,6 +106,7 @@ def main(doc):
         return 0
     if os.geteuid() != 0:
         sys.exit("engines: run it as root")
+    system.patience = options.patience
     if options.inside:
         path, archive, writer = options.inside
         runtime = Runtime(*options.runtime[0].split("=", 1))
@@ -152,6 +154,7 @@ def outside(runtime, archive, options, count):
             args += ["--only", options.only]
         if options.bare:
             args.append("--bare")
+        args += ["--patience", str(options.patience)]
         process = home.enter(args, writer)
         RUNNING.add(process)
         os.close(writer)

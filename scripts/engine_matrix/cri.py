@@ -12,8 +12,8 @@ from . import system
 from .containerd import Containerd
 from .images import BOX
 from .scenario import scenario
-from .system import (Failure, Skip, V2, alive, cgroup_of, eventually, has, lacks, limit, namespace, read, same,
-                     status_of, systemd, true, wait_for_size)
+from .system import (Failure, Skip, V2, alive, cgroup_of, eventually, has, lacks, limit, namespace, needs, read,
+                     same, status_of, systemd, true, wait_for_size)
 from .websocket import Streams
 
 POD, CONTAINER, NODE, TARGET = range(4)
@@ -48,8 +48,11 @@ class Cri(Containerd):
         self.channel = self.grpc.insecure_channel("unix:///run/containerd/containerd.sock")
 
         def ready():
-            conditions = {c.type: c.status for c in self.call("Status").status.conditions}
-            return all(conditions.values()) and conditions
+            try:
+                conditions = {c.type: c.status for c in self.call("Status").status.conditions}
+            except Refused:
+                return False
+            return conditions["RuntimeReady"] and conditions["NetworkReady"]
         eventually(ready, "the interface is not ready")
 
     def call(self, name, **fields):
@@ -58,7 +61,7 @@ class Cri(Containerd):
             request_serializer=getattr(self.messages, name + "Request").SerializeToString,
             response_deserializer=getattr(self.messages, name + "Response").FromString)
         try:
-            return method(getattr(self.messages, name + "Request")(**fields), timeout=60)
+            return method(getattr(self.messages, name + "Request")(**fields), timeout=60 * system.patience)
         except self.grpc.RpcError as error:
             raise Refused(f"{name}: {error.details()}") from None
 
@@ -290,8 +293,9 @@ def mounts(c):
     for name in ("inner", "outer"):
         c.directory("cri-mounts/" + name)
     c.file("cri-mounts/x", "outside\n")
+    security = {"capabilities": {"add_capabilities": ["SYS_ADMIN"]}, "apparmor": {"profile_type": UNCONFINED}}
     try:
-        id = c.up(c.pod(), security={"privileged": False, "capabilities": {"add_capabilities": ["SYS_ADMIN"]}}, mounts=[
+        id = c.up(c.pod(), security=security, mounts=[
             {"container_path": "/ro", "host_path": source, "readonly": True},
             {"container_path": "/slave", "host_path": source, "propagation": 1},
             {"container_path": "/shared", "host_path": source, "propagation": 2}])
@@ -404,17 +408,24 @@ def sysctls(c):
 
 @scenario
 def limits(c):
-    """memory, CPU, cpuset, oom_score_adj; below the pod's cgroup"""
+    """memory, CPU, oom_score_adj; below the pod's cgroup"""
     parent, place = ("kubepods-burstable-pod_of_it.slice", "kubepods.slice/kubepods-burstable.slice/"
                      "kubepods-burstable-pod_of_it.slice/cri-containerd-") if systemd() else (
         "/kubepods/burstable/pod-of-it", "kubepods/burstable/pod-of-it/")
     pod = c.pod({"cgroup_parent": parent})
     pid = c.pid(c.up(pod, resources={"memory_limit_in_bytes": 64 << 20, "cpu_period": 100000, "cpu_quota": 50000,
-                                     "cpu_shares": 512, "cpuset_cpus": "0", "oom_score_adj": 900}))
+                                     "cpu_shares": 512, "oom_score_adj": 900}))
     has(cgroup_of(pid, "memory"), place)
     same(limit(pid, "memory/memory.limit_in_bytes", "memory.max"), 64 << 20)
     same(limit(pid, "cpu/cpu.cfs_quota_us", "cpu.max").split()[0], 50000)
     same(read("/proc", pid, "oom_score_adj"), 900)
+
+
+@scenario
+def cpuset(c):
+    """cpuset_cpus"""
+    needs("cpuset")
+    pid = c.pid(c.up(c.pod(), resources={"cpuset_cpus": "0"}))
     same(limit(pid, "cpuset/cpuset.cpus", "cpuset.cpus"), 0)
 
 

@@ -131,7 +131,7 @@ def remapped_users(d):
         same(d.inside(c, "id -u; echo x > /root/x; cat /proc/self/uid_map | tr -s ' '"), "0\n 0 200000 65536")
         same(d.run("--", "stat", "-c", "%U", "/home/app"), "app")
         same(d.sh("mount -t tmpfs t /tmp && echo mounted", "--userns", "host", "--cap-add", "SYS_ADMIN",
-                  "--security-opt", "seccomp=unconfined"), "mounted")
+                  "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"), "mounted")
         same(d("exec", "-u", "app", c, "id", "-u"), 1000)
     finally:
         d.tidy()

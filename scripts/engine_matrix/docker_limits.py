@@ -3,7 +3,7 @@
 import os
 
 from .scenario import scenario
-from .system import V2, Skip, cgroup_of, eventually, has, limit, read, run, same, systemd, true
+from .system import V2, Skip, cgroup_of, eventually, has, limit, needs, read, run, same, systemd, true
 
 MIB = 1 << 20
 
@@ -49,6 +49,7 @@ def cpu(d):
 @scenario
 def cpuset(d):
     """--cpuset-cpus, --cpuset-mems"""
+    needs("cpuset")
     pid = d.pid(d.up("--cpuset-cpus", "0", "--cpuset-mems", "0"))
     same(limit(pid, "cpuset/cpuset.cpus", "cpuset.cpus"), 0)
     same(read("/proc", pid, "status").split("Cpus_allowed_list:")[1].split()[0], 0)
@@ -134,6 +135,7 @@ def update(d):
 @scenario
 def update_cpuset(d):
     """update --cpuset-cpus, --cpu-shares"""
+    needs("cpuset")
     c = d.up("--cpuset-cpus", "0-1" if os.cpu_count() > 1 else "0")
     d("update", "--cpuset-cpus", "0", "--cpu-shares", "256", c)
     same(limit(d.pid(c), "cpuset/cpuset.cpus", "cpuset.cpus"), 0)

@@ -8,7 +8,8 @@ from .docker import with_image
 from .engine import Engine
 from .images import BOX, PAUSE
 from .scenario import scenario
-from .system import Skip, V2, alive, eventually, has, limit, matches, namespace, read, same, status_of, systemd, true
+from .system import (Skip, V2, alive, eventually, has, limit, matches, namespace, needs, read, same, status_of,
+                     systemd, true)
 
 # What this machine needs, in addition to the set-up in README.
 MACHINE = f"""[containers]
@@ -192,12 +193,18 @@ def stats_top(p):
 
 @scenario
 def limits(p):
-    """-m, --cpus, --pids-limit, --cpuset-cpus"""
-    pid = p.pid(p.up("-m", "64m", "--cpus", "0.5", "--pids-limit", "9", "--cpuset-cpus", "0"))
+    """-m, --cpus, --pids-limit"""
+    pid = p.pid(p.up("-m", "64m", "--cpus", "0.5", "--pids-limit", "9"))
     same(limit(pid, "memory/memory.limit_in_bytes", "memory.max"), 64 << 20)
     same(limit(pid, "cpu/cpu.cfs_quota_us", "cpu.max").split()[0], 50000)
     same(limit(pid, "pids/pids.max", "pids.max"), 9)
-    same(limit(pid, "cpuset/cpuset.cpus", "cpuset.cpus"), 0)
+
+
+@scenario
+def cpuset(p):
+    """--cpuset-cpus"""
+    needs("cpuset")
+    same(limit(p.pid(p.up("--cpuset-cpus", "0")), "cpuset/cpuset.cpus", "cpuset.cpus"), 0)
 
 
 @scenario

@@ -5,6 +5,7 @@ import signal
 import time
 import traceback
 
+from . import system
 from .system import Failure, Skip
 
 SCENARIOS = []
@@ -38,11 +39,11 @@ class Timeout(Failure):
 def perform(scenario, engine):
     """Runs one: (verdict, reason, seconds). The engine tidies up after it."""
     def late(*_):
-        raise Timeout(f"not done in {scenario.seconds} s")
+        raise Timeout(f"not done in {scenario.seconds * system.patience} s")
 
     start = time.monotonic()
     signal.signal(signal.SIGALRM, late)
-    signal.alarm(scenario.seconds)
+    signal.alarm(scenario.seconds * system.patience)
     try:
         scenario.function(engine)
         verdict = ("PASS", "")

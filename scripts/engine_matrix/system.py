@@ -13,6 +13,10 @@ import time
 from fcntl import ioctl
 
 
+# How many times longer than usual things may take.
+patience = 1
+
+
 class Failure(Exception):
     """A scenario saw what it should not have seen."""
 
@@ -37,7 +41,7 @@ def run(args, status=0, stdin=None, timeout=60, env=None, user=None, cwd=None):
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
                                env={**os.environ, **env} if env else None, cwd=cwd, start_new_session=True)
     try:
-        out, err = process.communicate(stdin, timeout)
+        out, err = process.communicate(stdin, timeout * patience)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -102,7 +106,7 @@ class Terminal:
 
     def expect(self, text, seconds=20):
         """Waits until the output has `text`."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * patience
         while text not in self.seen:
             if not self.read(0.2) or time.monotonic() > end:
                 self.close()
@@ -110,7 +114,7 @@ class Terminal:
 
     def end(self, status=0, seconds=20):
         """Waits for the program's end; what it wrote."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * patience
         while self.read(0.2):
             if time.monotonic() > end:
                 self.close()
@@ -161,7 +165,7 @@ def true(condition, what):
 
 def eventually(condition, what, seconds=20):
     """Waits until `condition()` is true, and returns what it gave."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * patience
     while True:
         value = condition()
         if value:
@@ -209,6 +213,12 @@ def cgroup_of(pid, controller):
         if not V2 and controller in controllers.replace("name=", "").split(","):
             return os.path.join(controller, path.lstrip("/"))
     raise Failure(f"process {pid} is in no cgroup of {controller}")
+
+
+def needs(controller):
+    """Skips the scenario where the kernel has not this controller of cgroup v2."""
+    if V2 and controller not in read("/sys/fs/cgroup/cgroup.controllers").split():
+        raise Skip(f"the kernel has no controller {controller}")
 
 
 def limit(pid, v1, v2):
