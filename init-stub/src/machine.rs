@@ -38,8 +38,8 @@ impl<T> Step<T> for crate::sys::Result<T> {
     }
 }
 
-/// How many descriptors are closed together. A process begins with room for 64.
-const DISCARDED: u32 = 32;
+/// How many descriptors are closed together. A process begins with room for 64; some are in use.
+const DISCARDED: u32 = 44;
 
 /// What the operations share.
 pub struct Machine {
@@ -62,6 +62,8 @@ pub struct Machine {
     discarded: u64,
     /// Which namespaces were joined before the user namespace: `CLONE_NEW*`.
     pub joined: u32,
+    /// The container's null device, once it was seen to be that.
+    pub null: Option<Fd>,
     /// Landlock rulesets that are not in force yet.
     pub rulesets: [Option<Fd>; 2],
     /// The standard output of hooks; -1 for a file that is told of when one fails.
@@ -95,6 +97,7 @@ impl Machine {
             place: None,
             discarded: 0,
             joined: 0,
+            null: None,
             rulesets: [None, None],
             hook_stdout: -1,
             hook_stderr: -1,
@@ -131,6 +134,7 @@ impl Machine {
         self.close_discarded();
         self.root = None;
         self.tree = None;
+        self.null = None;
     }
 
     /// The descriptor of the directory of that path, if it is the one at hand.

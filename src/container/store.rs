@@ -275,7 +275,7 @@ impl Store {
         let mut ids: Vec<String> = names
             .filter(|name| self.directory(name).join(RECORD).exists())
             .collect();
-        ids.sort();
+        ids.sort_unstable();
         Ok(ids)
     }
 }

@@ -172,7 +172,7 @@ pub fn names() -> Vec<String> {
         .chain(SUPERBLOCK.iter().map(|(name, ..)| name.to_string()))
         .chain(WORDS.iter().map(|name| name.to_string()))
         .collect();
-    names.sort();
+    names.sort_unstable();
     names
 }
 

@@ -50,7 +50,7 @@ pub fn exact_link(
 }
 
 /// Opens the container's null device in place of those standard streams that are the host's.
-pub fn reopen_null(machine: &Machine, streams: u8) -> Outcome {
+pub fn reopen_null(machine: &mut Machine, streams: u8) -> Outcome {
     let null = paths::open(machine.root(), c"/dev/null", O_RDWR).step(step::OPENAT2)?;
     let status = call::stat(null.raw()).step(step::STAT)?;
     if status.mode & S_IFMT != S_IFCHR || status.device != (1, 3) {
@@ -61,6 +61,7 @@ pub fn reopen_null(machine: &Machine, streams: u8) -> Outcome {
             call::dup_to(null.raw(), stream).step(step::OPEN)?;
         }
     }
+    machine.null = Some(null);
     Ok(())
 }
 

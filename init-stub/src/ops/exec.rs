@@ -11,6 +11,9 @@ use core::ffi::CStr;
 /// would lead outside.
 pub fn change_directory(path: Text<'_>) -> Outcome {
     call::chdir(c(path)?).step(step::CHDIR)?;
+    if path.bytes() == b"/" {
+        return Ok(());
+    }
     let mut buffer = [0; 4096];
     match call::getcwd(&mut buffer) {
         Ok(_) if buffer.starts_with(b"/") => Ok(()),

@@ -5,7 +5,7 @@ use super::text::DescriptorPath;
 use super::{legacy, paths};
 use crate::machine::{Failure, Machine, Outcome, Step};
 use crate::sys::call::{
-    self, AT_EMPTY_PATH, AT_RECURSIVE, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFDIR, S_IFMT,
+    self, AT_EMPTY_PATH, AT_RECURSIVE, O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFMT,
 };
 use crate::sys::{Errno, Fd};
 use crate::wire::{List, Text, call as step};
@@ -22,36 +22,42 @@ fn open(machine: &Machine, path: Text<'_>) -> Outcome<Option<Fd>> {
 
 /// Hides files under the null device, and directories under one empty, read-only tmpfs.
 pub fn mask(machine: &mut Machine, list: List<'_>) -> Outcome {
-    let mut null: Option<Fd> = None;
     let mut empty: Option<Fd> = None;
     for path in list.iter() {
-        let Some(target) = open(machine, path)? else {
-            continue;
-        };
-        let directory = call::stat(target.raw()).step(step::STAT)?.mode & S_IFMT == S_IFDIR;
-        match (directory, &null, &empty) {
-            (false, Some(null), _) => legacy::put(machine, null.raw(), AT_EMPTY_PATH, &target)?,
-            (false, None, _) => {
-                let device = null_device(machine)?;
-                legacy::put(machine, device.raw(), AT_EMPTY_PATH, &target)?;
-                null = Some(device);
+        let root = machine.root();
+        let target = match paths::open(root, path.c_str()?, O_PATH | O_DIRECTORY) {
+            Err(Errno::NOENT) => continue,
+            // A file, or below one.
+            Err(Errno::NOTDIR) => {
+                let Some(target) = open(machine, path)? else {
+                    continue;
+                };
+                let null = null_device(machine)?;
+                legacy::put(machine, null, AT_EMPTY_PATH, &target)?;
+                target
             }
-            (true, _, Some(empty)) => legacy::put(machine, empty.raw(), AT_EMPTY_PATH, &target)?,
-            // Once in place it serves as the model of the others: a mount that is never put anywhere would be waited
-            // for when it is closed.
-            (true, _, None) => empty = cover(&target)?,
-        }
+            target => {
+                let target = target.step(step::OPENAT2)?;
+                match &empty {
+                    Some(empty) => legacy::put(machine, empty.raw(), AT_EMPTY_PATH, &target)?,
+                    // Once in place it serves as the model of the others: a mount that is never put anywhere would be
+                    // waited for when it is closed.
+                    None => empty = cover(machine, &target)?,
+                }
+                target
+            }
+        };
         machine.discard(target);
     }
-    for cover in [null, empty].into_iter().flatten() {
+    for cover in [machine.null.take(), empty].into_iter().flatten() {
         machine.discard(cover);
     }
     Ok(())
 }
 
 /// Puts an empty directory in the target's place; gives it back where it can serve again.
-fn cover(target: &Fd) -> Outcome<Option<Fd>> {
-    match empty_directory() {
+fn cover(machine: &mut Machine, target: &Fd) -> Outcome<Option<Fd>> {
+    match empty_directory(machine) {
         Err(Failure { errno, .. }) if is_missing(errno) => {}
         cover => {
             let cover = cover?;
@@ -74,7 +80,10 @@ fn cover(target: &Fd) -> Outcome<Option<Fd>> {
 }
 
 /// The container's null device, if that is what it is: the rootfs may have anything in its place.
-fn null_device(machine: &Machine) -> Outcome<Fd> {
+fn null_device(machine: &mut Machine) -> Outcome<i32> {
+    if let Some(null) = &machine.null {
+        return Ok(null.raw());
+    }
     let null =
         paths::open(machine.root(), c"/dev/null", O_PATH | O_NOFOLLOW).step(step::OPENAT2)?;
     let status = call::stat(null.raw()).step(step::STAT)?;
@@ -84,10 +93,10 @@ fn null_device(machine: &Machine) -> Outcome<Fd> {
             errno: Errno::INVAL,
         });
     }
-    Ok(null)
+    Ok(machine.null.insert(null).raw())
 }
 
-fn empty_directory() -> Outcome<Fd> {
+fn empty_directory(machine: &mut Machine) -> Outcome<Fd> {
     let context = call::fsopen(c"tmpfs").step(step::FSOPEN)?;
     for (key, value) in [(c"nr_blocks", c"1"), (c"nr_inodes", c"1")] {
         call::fsconfig(
@@ -99,7 +108,9 @@ fn empty_directory() -> Outcome<Fd> {
         .step(step::FSCONFIG)?;
     }
     call::fsconfig(context.raw(), call::FSCONFIG_CMD_CREATE, None, None).step(step::FSCONFIG)?;
-    call::fsmount(context.raw(), RDONLY).step(step::FSMOUNT)
+    let mount = call::fsmount(context.raw(), RDONLY).step(step::FSMOUNT)?;
+    machine.discard(context);
+    Ok(mount)
 }
 
 /// Makes paths read-only, each by a copy of its tree over itself.

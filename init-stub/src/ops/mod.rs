@@ -62,7 +62,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::BecomeRoot { keep_groups } => identity::become_root(keep_groups != 0),
         Op::Keyring { name, permissions } => process::keyring(name, permissions),
         Op::Setsid {} => process::session(),
-        Op::LoopbackUp {} => namespaces::loopback_up(),
+        Op::LoopbackUp {} => namespaces::loopback_up(machine),
         Op::Hostname { name } => namespaces::hostname(name),
         Op::Domainname { name } => namespaces::domainname(name),
         Op::WriteProc { proc, path, value } => process::write_proc(machine, proc, path, value),

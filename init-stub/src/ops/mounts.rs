@@ -500,10 +500,12 @@ pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'
             recursive: flags & call::MS_REC != 0,
             ..Change::default()
         };
-        return match apply(target.raw(), change) {
-            Err(Errno::NOSYS) => legacy::change_with_entries(target.raw(), change),
-            result => result.step(step::MOUNT_SETATTR),
-        };
+        match apply(target.raw(), change) {
+            Err(Errno::NOSYS) => legacy::change_with_entries(target.raw(), change)?,
+            result => result.step(step::MOUNT_SETATTR)?,
+        }
+        machine.discard(target);
+        return Ok(());
     }
     let path = DescriptorPath::new(target.raw());
     let data = Some(c(data)?).filter(|data| !data.is_empty());

@@ -64,7 +64,7 @@ pub fn domainname(name: Text<'_>) -> Outcome {
 }
 
 /// Sets IFF_UP on `lo`: netdevice(7).
-pub fn loopback_up() -> Outcome {
+pub fn loopback_up(machine: &mut Machine) -> Outcome {
     const SIOCSIFFLAGS: u32 = 0x8914;
     const IFF_UP: u16 = 1;
     #[derive(Clone, Copy)]
@@ -80,7 +80,7 @@ pub fn loopback_up() -> Outcome {
         rest: [0; 22],
     };
     let socket = call::inet_socket().step(step::SOCKET)?;
-    call::ioctl(socket.raw(), SIOCSIFFLAGS, &mut request)
-        .step(step::IOCTL)
-        .map(drop)
+    call::ioctl(socket.raw(), SIOCSIFFLAGS, &mut request).step(step::IOCTL)?;
+    machine.discard(socket);
+    Ok(())
 }

@@ -179,12 +179,12 @@ pub fn compile(seccomp: &Seccomp, strict: bool) -> Result<Filter> {
 /// The architectures of the filter: the native one, then those listed.
 fn listed(seccomp: &Seccomp) -> Vec<Rules> {
     let family = arch::FAMILY.iter().enumerate();
-    let mut sets: Vec<Rules> = family
-        .filter(|(i, arch)| *i == arch::NATIVE || seccomp.architectures.contains(&arch.word))
-        .map(|(_, arch)| Rules::new(arch))
-        .collect();
-    sets.sort_by_key(|set| set.arch.word != arch::FAMILY[arch::NATIVE].word);
-    sets
+    let others =
+        family.filter(|(i, arch)| *i != arch::NATIVE && seccomp.architectures.contains(&arch.word));
+    std::iter::once(&arch::FAMILY[arch::NATIVE])
+        .chain(others.map(|(_, arch)| arch))
+        .map(Rules::new)
+        .collect()
 }
 
 /// Adds all rules to all architectures, and tells whether any notifies.

@@ -150,7 +150,7 @@ impl Rules {
             })
             .filter(|cond| cond.mask != 0)
             .collect();
-        conds.sort_by_key(|cond| cond.arg);
+        sort_by_argument(&mut conds);
         let always = conds.is_empty();
         let chain = Chain { conds, action };
         match self.verdicts.entry(number) {
@@ -214,4 +214,15 @@ fn order(chains: &mut [Chain]) {
         }
         a.conds.len().cmp(&b.conds.len())
     });
+}
+
+/// A stable sort of the few conditions of one rule; the library's are made for more, and ten times as large.
+fn sort_by_argument(conds: &mut [Cond]) {
+    for end in 1..conds.len() {
+        let mut at = end;
+        while at > 0 && conds[at].arg < conds[at - 1].arg {
+            conds.swap(at, at - 1);
+            at -= 1;
+        }
+    }
 }
