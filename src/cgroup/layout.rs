@@ -94,6 +94,10 @@ fn hierarchies(mounts: &str, own: &str) -> Vec<Hierarchy> {
             continue;
         };
         let controllers: Vec<String> = controllers.into_iter().map(String::from).collect();
+        // What is mounted over another, as in a container that sees the host's /sys, hides it.
+        found.retain(|known| {
+            known.controllers != controllers || known.mountpoint != Path::new(mountpoint)
+        });
         if found.iter().all(|known| known.controllers != controllers) {
             // Where only a part of the hierarchy is mounted, paths count from that part.
             let own = path
@@ -160,6 +164,14 @@ mod tests {
         assert_eq!(resolve("/", Some("x/y"), "id", true), "/x/y");
         assert_eq!(resolve("/own", Some("/a/../../b"), "id", false), "/b");
         assert_eq!(resolve("/own", Some("../../b"), "id", false), "/own/b");
+    }
+
+    #[test]
+    fn a_mount_hides_the_one_below_it() {
+        let mounts = "31 23 0:26 / /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n\
+                      34 33 0:26 /a /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n";
+        let found = hierarchies(mounts, "2:cpu:/a/b\n");
+        assert_eq!((found.len(), found[0].own.as_str()), (1, "/b"));
     }
 
     #[test]

@@ -251,12 +251,18 @@ impl Cgroup {
             let made_all = tree::make(&directory.mountpoint, path, self.unified, made);
             let whole = match made_all {
                 Err(error) if denied(&error) && self.may_miss(&directory) => continue,
-                result => result.with_context(|| {
-                    format!(
-                        "unable to apply cgroup configuration: linux.cgroupsPath: mkdir {}",
-                        path.display()
-                    )
-                })?,
+                Err(error) => {
+                    let how = match denied(&error) && !self.given {
+                        true => " (`--rootless true` does without cgroups)",
+                        false => "",
+                    };
+                    return Err(Error::new(format!(
+                        "unable to apply cgroup configuration: linux.cgroupsPath: mkdir {}: {}{how}",
+                        path.display(),
+                        Error::from(error)
+                    )));
+                }
+                Ok(whole) => whole,
             };
             if !whole {
                 v2::must_host(path, resources)?;

@@ -41,6 +41,7 @@ pub(super) fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
 
 /// What the compiler must know, without asking more of the host than whether sources are directories.
 pub(super) fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: PathBuf) -> Facts {
+    let bounding = process::permitted_capabilities();
     Facts {
         id: options.id.clone(),
         source_links: host::source_links(config, bundle),
@@ -48,8 +49,8 @@ pub(super) fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: P
         null_streams: host::null_streams(),
         rootfs,
         bundle: bundle.to_path_buf(),
-        bounding: process::permitted_capabilities(),
-        unprivileged: process::euid() != 0,
+        bounding,
+        unprivileged: process::is_unprivileged(bounding),
         keep_groups: config.set(annotation::KEEP_GROUPS),
         landlock_abi: landlock_abi(config.process.as_ref()),
         window: window(
@@ -75,7 +76,7 @@ pub(super) fn facts_of(record: &Record) -> Result<Facts> {
         rootfs: record.rootfs.clone(),
         v1_mounts: record.cgroup.v1_mounts(&Layout::detect()?),
         cgroup2: record.cgroup.v2_path(),
-        unprivileged: process::euid() != 0,
+        unprivileged: process::is_unprivileged(process::permitted_capabilities()),
         running: true,
         ..Facts::default()
     })

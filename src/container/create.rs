@@ -222,7 +222,10 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         drop(undo);
         host::take_mounts_away(&record)?;
         hooks::poststop(&record);
-        return Err(error);
+        return Err(match is_new(config.linux.namespace(NamespaceType::User)) {
+            true => identity::explain_refusal(error),
+            false => error,
+        });
     }
     log::debug("init: closing the pipe to signal completion");
     if let Some(path) = &options.pid_file {

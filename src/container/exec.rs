@@ -125,12 +125,13 @@ fn start(
         .join_fds()
         .context("error adding pid of the process to cgroups")?;
     let namespaces = namespaces(record.pid)?;
+    let bounding = process::permitted_capabilities();
     let facts = Facts {
         id: record.id.clone(),
         rootfs: record.rootfs.clone(),
-        bounding: process::permitted_capabilities(),
+        bounding,
         hierarchies: tasks.len(),
-        unprivileged: process::euid() != 0,
+        unprivileged: process::is_unprivileged(bounding),
         keep_groups: config.set(oci::annotation::KEEP_GROUPS),
         window: window(process.terminal, options.detach),
         no_new_keyring: record.no_new_keyring,

@@ -49,7 +49,13 @@ pub fn check_groups(config: &Config) -> Result<()> {
 pub fn write_maps(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()> {
     if sys::process::euid() == 0 {
         write_map(Kind::User, pid, uids)?;
-        return write_map(Kind::Group, pid, gids);
+        // A container's root may have no more rights than an ordinary user.
+        return write_map(Kind::Group, pid, gids).or_else(|error| {
+            match own_only(gids, sys::process::egid()) {
+                true => write_own_group(pid, gids),
+                false => Err(error),
+            }
+        });
     }
     if own_only(uids, sys::process::euid()) {
         write_map(Kind::User, pid, uids)?;
@@ -57,12 +63,16 @@ pub fn write_maps(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()
         subordinate::write_map(Kind::User, pid, uids)?;
     }
     if own_only(gids, sys::process::egid()) {
-        // Whoever could drop a group could get at what that group is denied: user_namespaces(7).
-        let path = format!("/proc/{pid}/setgroups");
-        fs::write(&path, "deny").with_context(|| format!("write {path}"))?;
-        return write_map(Kind::Group, pid, gids);
+        return write_own_group(pid, gids);
     }
     subordinate::write_map(Kind::Group, pid, gids)
+}
+
+/// Whoever could drop a group could get at what that group is denied: user_namespaces(7).
+fn write_own_group(pid: i32, gids: &[IdMapping]) -> Result<()> {
+    let path = format!("/proc/{pid}/setgroups");
+    fs::write(&path, "deny").with_context(|| format!("write {path}"))?;
+    write_map(Kind::Group, pid, gids)
 }
 
 /// What of a process's limits only the host's root may set, for a process that waits in its new user namespace: the OOM
@@ -101,28 +111,63 @@ fn write_map(kind: Kind, pid: i32, map: &[IdMapping]) -> Result<()> {
     };
     let path = format!("/proc/{pid}/{file}");
     // The kernel takes a map in one write only.
-    fs::write(&path, text).with_context(|| format!("{}: write {path}", kind.field()))
+    fs::write(&path, text).map_err(|error| {
+        let rights = match error.raw_os_error() {
+            Some(libc::EPERM) if sys::process::euid() == 0 => {
+                " (root needs CAP_SETFCAP to map itself, and CAP_SETUID and CAP_SETGID to map others)"
+            }
+            _ => "",
+        };
+        Error::new(format!("{}: write {path}: {}{rights}", kind.field(), Error::from(error)))
+    })
 }
 
-/// Says which setting of the host forbids new user namespaces, when that is why one could not be made.
+/// Says which setting of the host forbids new user namespaces, when that is why one could not be made or used.
 pub fn explain_refusal(error: Error) -> Error {
     let setting = |name: &str| {
         let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
         text.trim().parse::<u64>().ok()
     };
-    let why = if sys::process::euid() != 0 && setting("kernel/unprivileged_userns_clone") == Some(0)
-    {
-        "kernel.unprivileged_userns_clone is 0, which forbids them to ordinary users: set it to 1"
-    } else if setting("user/max_user_namespaces") == Some(0) {
-        "user.max_user_namespaces is 0, which forbids them: raise it"
-    } else if error.to_string().ends_with(&errno_text(libc::ENOSPC)) {
-        "there are as many as user.max_user_namespaces allows, or 32 inside each other"
-    } else {
-        return error;
-    };
-    Error::new(format!(
-        "linux.namespaces: no user namespace can be made: {why}: {error}"
-    ))
+    match refusal(&error.to_string(), sys::process::euid() != 0, setting) {
+        Some(why) => Error::new(format!(
+            "linux.namespaces: no user namespace can be made: {why}: {error}"
+        )),
+        None => error,
+    }
+}
+
+fn refusal(
+    error: &str,
+    ordinary: bool,
+    setting: impl Fn(&str) -> Option<u64>,
+) -> Option<&'static str> {
+    let denied = [libc::EPERM, libc::EACCES].map(errno_text);
+    let denied = denied.iter().any(|text| error.ends_with(text)) && !error.contains("exec");
+    if error.contains("clone") {
+        if ordinary && setting("kernel/unprivileged_userns_clone") == Some(0) {
+            return Some(
+                "kernel.unprivileged_userns_clone is 0, which forbids them to ordinary users: set it to 1",
+            );
+        }
+        if setting("user/max_user_namespaces") == Some(0) {
+            return Some("user.max_user_namespaces is 0, which forbids them: raise it");
+        }
+        if error.ends_with(&errno_text(libc::ENOSPC)) {
+            return Some(
+                "there are as many as user.max_user_namespaces allows, or 32 inside each other",
+            );
+        }
+    }
+    // There, one can be made, but gives no rights.
+    if denied && ordinary && setting("kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
+        return Some(
+            "kernel.apparmor_restrict_unprivileged_userns is 1, which denies them all rights: give coracle an AppArmor \
+             profile with `userns,`, or set it to 0",
+        );
+    }
+    (denied && error.contains("clone")).then_some(
+        "it is forbidden, as a container without privileges does it by a seccomp filter or a chroot",
+    )
 }
 
 /// A user namespace that has these maps, for idmapped mounts: made by a child that lives only until it is opened.
@@ -143,4 +188,34 @@ pub fn namespace_with_maps(uids: &[IdMapping], gids: &[IdMapping]) -> Result<Own
     drop(ours);
     sys::process::wait(child.pid)?;
     namespace
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refusal;
+
+    #[test]
+    fn a_refusal_names_the_setting() {
+        let why = |error, ordinary, name: &str, value| {
+            refusal(error, ordinary, |asked| (asked == name).then_some(value)).unwrap_or_default()
+        };
+        let (clone, mount) = (
+            "clone3: operation not permitted",
+            "mount: permission denied",
+        );
+        let name = "kernel/unprivileged_userns_clone";
+        assert!(why(clone, true, name, 0).starts_with("kernel.unprivileged_userns_clone is 0"));
+        assert!(why(clone, false, name, 0).starts_with("it is forbidden"));
+        assert_eq!(why(mount, true, name, 0), "");
+        let name = "user/max_user_namespaces";
+        let full = "clone3: no space left on device";
+        assert!(why(full, true, name, 0).starts_with("user.max_user_namespaces is 0"));
+        assert!(why(full, false, name, 9).starts_with("there are as many"));
+        let name = "kernel/apparmor_restrict_unprivileged_userns";
+        for error in [clone, mount] {
+            assert!(why(error, true, name, 1).starts_with("kernel.apparmor_restrict"));
+        }
+        assert_eq!(why(mount, true, name, 0), "");
+        assert_eq!(why("mount: invalid argument", true, name, 1), "");
+    }
 }

@@ -67,10 +67,13 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
                     _ => None,
                 });
             let target = target.unwrap_or_default();
+            let why = match op {
+                Op::FsTree { fstype, .. } if message.errno == libc::EPERM => forbidden(fstype),
+                _ => labelled(program, message.op + 1),
+            };
             format!(
-                "error mounting {}to rootfs at {target:?}: {cause}{}",
+                "error mounting {}to rootfs at {target:?}: {cause}{why}",
                 source(program, message.op + 1),
-                labelled(program, message.op + 1)
             )
         }
         Op::MakeDevice { path, .. } => format!(
@@ -177,6 +180,21 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
         Op::PivotRoot { .. } => format!("error jailing process inside rootfs: {cause}"),
         other => format!("{other}: {cause}"),
     })
+}
+
+/// What in a user namespace forbids a new file system of this type.
+fn forbidden(fstype: Text<'_>) -> &'static str {
+    match fstype.bytes() {
+        b"proc" => {
+            " (a user namespace needs a PID namespace of its own for it, and must see all of another proc: else bind /proc)"
+        }
+        b"sysfs" => {
+            " (a user namespace needs a network namespace of its own for it, and must see all of another sysfs: else bind \
+             /sys)"
+        }
+        b"mqueue" => " (a user namespace needs an IPC namespace of its own for it)",
+        _ => "",
+    }
 }
 
 /// What more there is to say of a file system that was made before that operation: it may be that the kernel knows no

@@ -216,6 +216,13 @@ pub fn permitted_capabilities() -> u64 {
     u64::from(data[1]) | u64::from(data[4]) << 32
 }
 
+/// Whether we, with these capabilities, have no rights over the host's namespaces: as an ordinary user, or as the root of a container that has been
+/// given few.
+pub fn is_unprivileged(permitted: u64) -> bool {
+    const SYS_ADMIN: u64 = 1 << 21;
+    euid() != 0 || permitted & SYS_ADMIN == 0
+}
+
 /// Does something in a child of its own, with a copy of all that we have, and waits for it. Only the error's text
 /// comes back.
 pub fn in_child(deed: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -29,6 +29,7 @@ mod landlock;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod nested;
 mod net_devices;
 mod nodes;
 mod notify;

@@ -23,14 +23,18 @@ impl Home {
         let dir = &home.bundle.dir;
         fs::copy(binary(), dir.join("coracle")).unwrap();
         fs::set_permissions(dir.join("coracle"), fs::Permissions::from_mode(0o755)).unwrap();
+        home.give_all();
+        home
+    }
+
+    /// Makes all files of the test the user's.
+    pub fn give_all(&self) {
         let chowned = Command::new("chown")
             .arg("-Rh")
             .arg(format!("{USER}:{USER}"))
-            .arg(dir)
-            .status()
-            .unwrap();
-        assert!(chowned.success());
-        home
+            .arg(&self.bundle.dir)
+            .status();
+        assert!(chowned.unwrap().success());
     }
 
     /// Runs a line of shell as the user; `ranges` are the lines of subuid(5) and subgid(5) that the host has for the

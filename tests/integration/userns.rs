@@ -234,3 +234,26 @@ fn an_ordinary_user_and_each_other_namespace() {
     home.shell("", "$coracle delete --force first").ok();
     home.bundle.assert_nothing_left();
 }
+
+#[test]
+fn file_systems_of_namespaces_that_are_not_the_containers() {
+    coracle_only!();
+    let mut bundle = base();
+    bundle.set_args(&["ls", "/sys/kernel"]);
+    let whole = bundle.config.clone();
+    for (kind, text) in [
+        ("network", ""),
+        ("pid", "needs a PID namespace of its own"),
+        ("ipc", "needs an IPC namespace of its own"),
+    ] {
+        bundle.config = whole.clone();
+        let name = KINDS.iter().find(|known| known.0 == kind).unwrap();
+        set(&mut bundle.config, *name, From::Shared, 0);
+        match text {
+            // The host's is bound in its place.
+            "" => drop(bundle.run().ok()),
+            text => drop(bundle.run().fails_with(text)),
+        }
+        bundle.assert_nothing_left();
+    }
+}
