@@ -182,9 +182,7 @@ fn every_action_does_what_it_is_named_for() {
 
 #[test]
 fn a_profile_of_thousands_of_rules_is_one_filter() {
-    let mut bundle =
-        Bundle::sh("mkdir -m 0711 /tmp/a; mkdir -m 0722 /tmp/b; umask 0; kill -URG $$; echo on");
-    bundle.config["root"]["readonly"] = json!(false);
+    let mut bundle = Bundle::sh("kill -0 $$; kill -URG $$; echo on");
     let mut rules = Vec::new();
     for number in 0..4000 {
         let name = ["no_such_call", "lchown", "mknod", "getsid"][number % 4];
@@ -193,19 +191,12 @@ fn a_profile_of_thousands_of_rules_is_one_filter() {
             "args": [{"index": 1, "value": 0x1000 + number % 300, "op": "SCMP_CMP_EQ"}]}),
         );
     }
-    for (names, index) in [
-        (["mkdir", "no_such_call"], 1),
-        (["mkdirat", "no_such_call"], 2),
-    ] {
-        rules.push(
-            json!({"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": 28, "args": [{"index": index,
-            "value": 0o777, "valueTwo": 0o722, "op": "SCMP_CMP_MASKED_EQ"}]}),
-        );
-    }
+    rules.push(json!({"names": ["kill"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28,
+        "args": [{"index": 1, "value": 0x1f, "valueTwo": libc::SIGURG, "op": "SCMP_CMP_MASKED_EQ"}]}));
     bundle.config["linux"]["seccomp"] =
         json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules});
     let output = bundle.run();
     assert_eq!(output.stdout, "on\n", "{output:?}");
     let refused = output.stderr.matches("No space left").count();
-    assert_eq!((refused, bundle.rootfs("tmp/a").exists()), (1, true));
+    assert_eq!(refused, 1, "{output:?}");
 }
