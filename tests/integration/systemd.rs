@@ -191,6 +191,40 @@ fn limits_are_properties_and_survive_a_reload() {
 }
 
 #[test]
+fn an_idle_unit_has_no_weight() {
+    needs_systemd!();
+    let bundle = placed("");
+    let container = bundle.start();
+    let Some(dir) = cgroup_dir(container.pid(), "cpu").filter(|dir| crate::limits::is_v2(dir))
+    else {
+        skip!("no cpu controller of cgroup v2 here");
+    };
+    let file = bundle.dir.join("resources.json");
+    let update = |resources: Value| {
+        std::fs::write(&file, resources.to_string()).unwrap();
+        let output = bundle.cli(&["update", "-r", file.to_str().unwrap(), &bundle.id]);
+        output.ok().stderr
+    };
+    for (both, weight) in [
+        (
+            json!({"cpu": {"shares": 200, "idle": 1}}),
+            json!({"cpu": {"shares": 1024}}),
+        ),
+        (
+            json!({"unified": {"cpu.weight": "8", "cpu.idle": "1"}}),
+            json!({"unified": {"cpu.weight": "100"}}),
+        ),
+    ] {
+        let said = update(both);
+        assert!(said.contains("unable to apply both"), "{said}");
+        assert_eq!(read(&dir, "cpu.idle"), "1");
+        assert_eq!(update(weight), "");
+        assert_eq!(read(&dir, "cpu.idle"), "0");
+        assert_eq!(read(&dir, "cpu.weight"), "100");
+    }
+}
+
+#[test]
 fn annotations_are_properties() {
     needs_systemd!();
     let mut bundle = placed("");

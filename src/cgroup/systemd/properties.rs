@@ -91,9 +91,16 @@ pub fn of(
         list.number("TasksMax", if limit == 0 { 1 } else { amount(limit) });
     }
     if unified {
+        let idle = resources.unified.get("cpu.idle");
+        if idle.is_some_and(|idle| idle.trim() == "1")
+            && resources.unified.remove("cpu.weight").is_some()
+        {
+            log::warn(
+                "unable to apply both cpu.weight and cpu.idle to systemd, ignoring cpu.weight",
+            );
+        }
         for (file, value) in &resources.unified {
-            let idle = resources.unified.get("cpu.idle");
-            self::unified(&mut list, file, value.trim(), idle)
+            self::unified(&mut list, file, value.trim())
                 .map_err(|error| error.wrap(format_args!("linux.resources.unified.{file}")))?;
         }
     }
@@ -115,7 +122,7 @@ fn cpu(list: &mut List, cpu: &mut Cpu, unified: bool) -> Result<()> {
             false => list.number("CPUShares", shares),
             true if idle => {
                 log::warn(
-                    "linux.resources.cpu: an idle cgroup has no weight: cpu.shares is ignored",
+                    "unable to apply both cpu.shares and cpu.idle to systemd, ignoring cpu.shares",
                 );
                 cpu.shares = None;
             }
@@ -165,7 +172,7 @@ fn cpu_quota(list: &mut List, quota: i64, period: u64) -> i64 {
 }
 
 /// A file of cgroup v2, as far as systemd has a property for it.
-fn unified(list: &mut List, file: &str, value: &str, idle: Option<&String>) -> Result<()> {
+fn unified(list: &mut List, file: &str, value: &str) -> Result<()> {
     if file.contains('/') {
         return Err(Error::new(format!(
             "unified resource {file:?} must be a file name (no slashes)"
@@ -176,10 +183,9 @@ fn unified(list: &mut List, file: &str, value: &str, idle: Option<&String>) -> R
             "unified resource {file:?} must be in the form CONTROLLER.PARAMETER"
         )));
     }
-    let idle = idle.is_some_and(|idle| idle.trim() == "1");
     match file {
-        "cpu.idle" if idle => list.optional("CPUWeight", Value::number(0)),
-        "cpu.weight" if !idle => list.number("CPUWeight", maximum(value)?),
+        "cpu.idle" if value == "1" => list.optional("CPUWeight", Value::number(0)),
+        "cpu.weight" => list.number("CPUWeight", maximum(value)?),
         "cpu.max" => {
             let mut fields = value.split_whitespace();
             let quota = match fields.next() {
