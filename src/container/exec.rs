@@ -174,7 +174,7 @@ fn start(
     if before_clone != 0 {
         let joined = spawn::setns(target.as_fd(), libc::CLONE_NEWPID);
         joined
-            .map_err(|error| ended(&target, error.wrap("joining the container's PID namespace")))?;
+            .map_err(|error| ended(record, error.wrap("joining the container's PID namespace")))?;
     }
     let child = launch_in(
         &program,
@@ -184,7 +184,7 @@ fn start(
         options,
         report.as_fd(),
     )
-    .map_err(|error| ended(&target, error))?;
+    .map_err(|error| ended(record, error))?;
     // The stub has its own: ours would keep the report socket from being closed with it.
     close_all(descriptors);
     let process = notify::Notifying {
@@ -274,12 +274,11 @@ fn launch_in(
     start(&current).or(first)
 }
 
-/// The error, unless the container has ended meanwhile, or is about to: then that is the reason.
-fn ended(target: &OwnedFd, error: Error) -> Error {
-    const PATIENCE_MSEC: i32 = 500;
-    match process::poll(&[Some(target.as_fd())], PATIENCE_MSEC) {
-        Ok(ready) if ready[0] => stopped(),
-        _ => error,
+/// The error, unless the container's first process ends, or has: then that is the reason.
+fn ended(record: &Record, error: Error) -> Error {
+    match store::is_ending(record.pid) {
+        true => stopped(),
+        false => error,
     }
 }
 

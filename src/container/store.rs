@@ -148,6 +148,16 @@ pub fn stat(pid: i32) -> Option<(char, u64)> {
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
+/// Whether a process has begun to end, after which no other can be made in its PID namespace, or has ended: `PF_EXITING`
+/// in field 9.
+pub fn is_ending(pid: i32) -> bool {
+    const EXITING: u32 = 4;
+    let text = file::read_record(Path::new(&format!("/proc/{pid}/stat"))).unwrap_or_default();
+    let fields = text.rsplit(')').next().unwrap_or_default();
+    let flags = fields.split_ascii_whitespace().nth(6);
+    flags.is_none_or(|flags| flags.parse().is_ok_and(|flags: u32| flags & EXITING != 0))
+}
+
 /// Whether our child has executed the user's program, once it has closed its end of the report socket: it may also
 /// have been killed. Then it is not yet waited for, and still has its name.
 pub fn has_executed(child: &sys::spawn::Child) -> Result<bool> {
