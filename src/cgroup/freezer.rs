@@ -3,7 +3,7 @@
 use super::{Cgroup, write};
 use crate::error::{Context, Error, Result};
 use crate::sys::file::read_text;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 impl Cgroup {
@@ -29,13 +29,7 @@ impl Cgroup {
             true => directory.join(name),
             false => directory.join("freezer.self_freezing"),
         };
-        match read_text(&path) {
-            Ok(text) => Ok(text.trim() == "1"),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
-                Ok(false)
-            }
-            Err(error) => Err(error).with_context(|| format!("open {}", path.display())),
-        }
+        is_frozen(&path)
     }
 
     /// Freezes every process, and returns when they are. When they are not within some seconds, all are thawed.
@@ -88,6 +82,17 @@ impl Cgroup {
         };
         write(&directory, name, value)
             .with_context(|| format!("write {}", directory.join(name).display()))
+    }
+}
+
+/// What such a file says. One of a cgroup that is not there says no.
+pub fn is_frozen(path: &Path) -> Result<bool> {
+    match read_text(path) {
+        Ok(text) => Ok(text.trim() == "1"),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
+            Ok(false)
+        }
+        Err(error) => Err(error).with_context(|| format!("open {}", path.display())),
     }
 }
 

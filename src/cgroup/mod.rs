@@ -122,6 +122,8 @@ object! {
         rootless: Rootless,
         /// It was asked for by its path: then none of it is done without.
         given: bool,
+        /// Where on v2 systemd is expected to make it.
+        expected: PathBuf,
     }
 }
 
@@ -138,6 +140,16 @@ object! {
         pub mountpoint: PathBuf = required "mountpoint",
         /// From the hierarchy's root.
         pub cgroup: String = required "cgroup",
+    }
+}
+
+/// A cgroup that was there already may be frozen.
+fn must_run(frozen: bool) -> Result<()> {
+    match frozen {
+        true => Err(Error::new(
+            "linux.cgroupsPath: container's cgroup unexpectedly frozen",
+        )),
+        false => Ok(()),
     }
 }
 
@@ -173,6 +185,13 @@ impl Cgroup {
             Manager::Systemd => !layout.unified,
             Manager::None => false,
         };
+        let expected = match (&unit, layout.hierarchies.first()) {
+            (Some(unit), Some(hierarchy)) if layout.unified => {
+                let place = unit.base(&hierarchy.own).to_owned() + &unit.cgroup()?;
+                hierarchy.mountpoint.join(place.trim_start_matches('/'))
+            }
+            _ => PathBuf::new(),
+        };
         let hierarchies = layout.hierarchies.iter().filter(|_| known);
         Ok(Cgroup {
             unified: layout.unified,
@@ -181,6 +200,7 @@ impl Cgroup {
             owner: wanted.owner.filter(|_| layout.unified),
             rootless: wanted.rootless,
             given: wanted.path.is_some(),
+            expected,
         })
     }
 
@@ -208,7 +228,10 @@ impl Cgroup {
     pub fn make(&mut self, resources: Option<&Resources>) -> Result<Vec<PathBuf>> {
         let mut made = Vec::new();
         if self.unified && self.unit.is_some() {
-            return Ok(made);
+            // Systemd would take it, and remove it with the unit that is refused.
+            return freezer::is_frozen(&self.expected.join("cgroup.freeze"))
+                .and_then(must_run)
+                .map(|()| made);
         }
         if self.unit.is_none() && self.directories.is_empty() {
             return self.must_do_without(resources).map(|()| made);
@@ -283,7 +306,7 @@ impl Cgroup {
             self.directories.push(directory);
         }
         if found {
-            self.must_run()?;
+            must_run(self.frozen()?)?;
         }
         Ok(!found)
     }
@@ -293,16 +316,6 @@ impl Cgroup {
     fn may_miss(&self, directory: &Directory) -> bool {
         let spare = !self.unified && directory.controllers.is_empty();
         (spare || !self.given) && self.rootless.applies()
-    }
-
-    /// A cgroup that was there already may be frozen.
-    fn must_run(&self) -> Result<()> {
-        match self.frozen()? {
-            true => Err(Error::new(
-                "linux.cgroupsPath: container's cgroup unexpectedly frozen",
-            )),
-            false => Ok(()),
-        }
     }
 
     /// Whether it is a hierarchy of v1, or of a hybrid host, in which systemd keeps its own processes.
@@ -323,7 +336,7 @@ impl Cgroup {
         unit.start(pid, &mut resources, &policy, self.unified)?;
         let result = self
             .settle(pid, &unit)
-            .and_then(|()| self.must_run())
+            .and_then(|()| must_run(self.frozen()?))
             .and_then(|()| self.set_up(Some(&resources), false));
         if result.is_err() {
             // It would not heed the signal with which systemd stops a unit.

@@ -272,6 +272,25 @@ fn a_unit_that_runs_is_left_alone() {
 }
 
 #[test]
+fn a_frozen_cgroup_is_refused_and_kept() {
+    needs_systemd!();
+    root_only!("a cgroup beside the slices");
+    let bundle = placed("-.slice:test:NAME");
+    let cgroup = format!("/sys/fs/cgroup/test-{}.scope", bundle.id);
+    let cgroup = Path::new(&cgroup);
+    if !crate::limits::is_v2(cgroup.parent().unwrap()) {
+        skip!("no cgroup v2 here");
+    }
+    std::fs::create_dir(cgroup).unwrap();
+    std::fs::write(cgroup.join("cgroup.freeze"), "1").unwrap();
+    let output = bundle.try_create();
+    let kept = std::fs::remove_dir(cgroup);
+    output.fails_with("container's cgroup unexpectedly frozen");
+    kept.unwrap();
+    bundle.assert_nothing_left();
+}
+
+#[test]
 fn a_unit_that_has_failed_is_replaced() {
     needs_systemd!();
     let bundle = placed(":test:NAME");

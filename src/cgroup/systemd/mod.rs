@@ -126,6 +126,15 @@ impl Unit {
         Ok(expand_slice(&self.slice)? + "/" + &self.name)
     }
 
+    /// The cgroup of its systemd, of which our `own` tells: a user's, such as `/user.slice/user-7.slice/user@7.service`, is
+    /// above our own.
+    pub fn base<'a>(&self, own: &'a str) -> &'a str {
+        const SERVICE: &str = ".service";
+        let user = own.find("/user@").filter(|_| self.user);
+        let end = user.and_then(|at| Some(at + own[at..].find(SERVICE)? + SERVICE.len()));
+        &own[..end.unwrap_or(0)]
+    }
+
     /// Makes the unit, with the process in it. The limits are in its properties.
     pub fn start(
         &self,
@@ -374,6 +383,15 @@ mod tests {
         ] {
             assert!(named(Some(wrong)).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_users_units_are_below_its_systemd() {
+        let own = "/user.slice/user-7.slice/user@7.service/app.slice/x.scope";
+        let unit = |user| Unit::named(None, "id", user).unwrap();
+        assert_eq!(unit(true).base(own), &own[..39]);
+        assert_eq!(unit(false).base(own), "");
+        assert_eq!(unit(true).base("/init.scope"), "");
     }
 
     #[test]
