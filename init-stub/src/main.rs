@@ -2,12 +2,13 @@
 //!
 //! It runs the operations of a program that the runtime has compiled, in their order. It decides nothing.
 
-#![no_std]
-#![no_main]
+#![cfg_attr(not(test), no_std, no_main)]
 
 mod machine;
 mod ops;
 mod sys;
+#[cfg(test)]
+mod tests;
 // Each side uses its half.
 #[allow(dead_code)]
 mod wire;
@@ -16,8 +17,13 @@ use machine::{Failure, Machine};
 use sys::call;
 use wire::{HEADER_SIZE, Header, MAGIC, Malformed, Op, Reader, Wire};
 
-/// Called by the entry point; everything happens here.
+/// Called by the entry point.
 extern "C" fn main() -> ! {
+    live()
+}
+
+/// Everything happens here.
+fn live() -> ! {
     call::unblock_signals();
     call::umask(0);
     let Ok((header, descriptors, operations)) = program() else {

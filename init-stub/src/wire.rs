@@ -240,8 +240,27 @@ macro_rules! operations {
                 }
             }
         }
+
+        #[cfg(test)]
+        impl<'a> Op<'a> {
+            /// The codes of all operations.
+            pub const CODES: &'static [u8] = &[$( $code ),*];
+
+            /// Appends an operation of that code, with any fields.
+            pub fn any(code: u8, random: &mut any::Random, sink: &mut impl Sink) {
+                code.encode(sink);
+                match code {
+                    $( $code => { $( <$ty as any::Any>::any(random, sink); )* } )*
+                    _ => {}
+                }
+            }
+        }
     };
 }
+
+#[cfg(test)]
+#[path = "wire/any.rs"]
+pub mod any;
 
 /// How many trees [`Op::KeepTree`] can keep: their indices are below this.
 pub const KEPT_TREES: usize = 48;

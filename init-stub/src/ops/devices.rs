@@ -1,7 +1,7 @@
 //! Device nodes, directories and links below the rootfs.
 
 use super::{legacy, paths};
-use crate::machine::{Failure, Machine, Outcome, Step, c};
+use crate::machine::{Machine, Outcome, Step, c};
 use crate::sys::Errno;
 use crate::sys::call::{
     self, AT_EMPTY_PATH, AT_FDCWD, O_NOFOLLOW, O_PATH, O_RDWR, S_IFCHR, S_IFIFO, S_IFMT,
@@ -81,10 +81,7 @@ pub fn node(
         Err(Errno::EXIST) => {
             let there = call::stat_at(place, name, call::AT_SYMLINK_NOFOLLOW).step(step::STAT)?;
             if there.mode & S_IFMT != mode & S_IFMT || there.device != (major, minor) {
-                return Err(Failure {
-                    step: step::DIFFERENT_NODE,
-                    errno: Errno::EXIST,
-                });
+                return Err(Errno::EXIST).step(step::DIFFERENT_NODE);
             }
         }
         // Without the right to make devices there is still the host's.
@@ -96,7 +93,12 @@ pub fn node(
         result => result.step(step::MKNOD)?,
     }
     if (uid, gid) != (0, 0) {
+        // Whoever shares the directory may have put something else in its place.
         let node = call::openat(place, name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)?;
+        let status = call::stat(node.raw()).step(step::STAT)?;
+        if status.mode & S_IFMT != mode & S_IFMT || status.device != (major, minor) {
+            return Err(Errno::EXIST).step(step::DIFFERENT_NODE);
+        }
         call::chown(node.raw(), uid, gid).step(step::CHOWN)?;
     }
     Ok(())
