@@ -28,6 +28,8 @@ PACKAGES = {
     "/usr/lib/python3/dist-packages/grpc": "python3-grpcio",
     "/usr/lib/python3/dist-packages/google/protobuf": "python3-protobuf",
 }
+# What is in a package of its own since Debian 13.
+LATER = {"/usr/bin/docker": "docker-cli", "/usr/libexec/docker/cli-plugins/docker-buildx": "docker-buildx"}
 
 
 class Runtime:
@@ -52,9 +54,16 @@ def find_runtimes(asked):
     return runtimes
 
 
+def debian():
+    """The number of Debian's release; of the one that is not there yet, a high one."""
+    number = system.read("/etc/debian_version").split(".")[0]
+    return int(number) if number.isdigit() else 99
+
+
 def install():
     """Installs what is missing from Debian; no service of it is started."""
-    missing = [package for command, package in PACKAGES.items()
+    wanted = {**PACKAGES, **LATER} if debian() >= 13 else PACKAGES
+    missing = [package for command, package in wanted.items()
                if not (os.path.exists(command) if command.startswith("/") else
                        shutil.which(command, path=house.environment()["PATH"]))]
     if not missing:

@@ -62,7 +62,6 @@ class Containerd(Engine):
         self.daemon.start(lambda: self("version", status=None).status == 0)
 
     def stop(self):
-        self.tidy()
         self.daemon.stop()
 
     def tidy(self):

@@ -32,7 +32,6 @@ class Docker(Engine):
         self.daemon.start(lambda: self("info", status=None).status == 0, *flags)
 
     def stop(self):
-        self.tidy()
         self.daemon.stop()
 
     def restart(self, *flags, how=signal.SIGTERM):

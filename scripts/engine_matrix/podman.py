@@ -8,8 +8,8 @@ from .docker import with_image
 from .engine import Engine
 from .images import BOX, PAUSE
 from .scenario import scenario
-from .system import (Skip, V2, alive, eventually, has, limit, matches, namespace, needs, read, same, status_of,
-                     systemd, true)
+from .system import (Skip, V2, alive, cgroup_of, eventually, has, limit, matches, namespace, needs, read, same,
+                     status_of, systemd, true)
 
 # What this machine needs, in addition to the set-up in README.
 MACHINE = f"""[containers]
@@ -42,9 +42,6 @@ class Podman(Engine):
         if self.user.ready:
             self.user("pod", "rm", "--all", "--force", "--time", "0", status=None)
             self.user("rm", "--all", "--force", "--time", "0")
-
-    def stop(self):
-        self.tidy()
 
     # In the flags of the three below, "--" stands for the image, after which the command begins.
 
@@ -83,18 +80,21 @@ class AsUser(Podman):
     def prepare(self):
         self.home = os.path.join(self.path, "home")
         runtime_directory = f"/run/user/{UID}"
-        for file, line in (("passwd", f"{USER}:x:{UID}:{UID}::{self.home}:/bin/sh"), ("group", f"{USER}:x:{UID}:"),
+        for file, line in (("passwd", f"{USER}:*:{UID}:{UID}::{self.home}:/bin/sh"), ("group", f"{USER}:x:{UID}:"),
                            ("subuid", f"{USER}:500000:65536"), ("subgid", f"{USER}:500000:65536")):
             with open(f"/etc/{file}", "a") as table:
                 table.write(line + "\n")
-        for directory in (self.home, runtime_directory):
-            os.makedirs(directory)
-            os.chown(directory, UID, UID)
-            os.chmod(directory, 0o700)
+        own = [self.home]
         self.ENV = {"HOME": self.home, "XDG_RUNTIME_DIR": runtime_directory, "USER": USER}
         if systemd():
             system.run(["systemctl", "start", f"user@{UID}.service"])
             self.ENV["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={runtime_directory}/bus"
+        else:
+            own.append(runtime_directory)
+        for directory in own:
+            os.makedirs(directory)
+            os.chown(directory, UID, UID)
+            os.chmod(directory, 0o700)
         self.ready = True
         self("load", "--input", self.archive)
 
@@ -395,7 +395,7 @@ def systemd_mode(p):
 def nothing_left(p):
     """rm: no state and no cgroup is left"""
     c = p.up()
-    path = system.cgroup_of(p.pid(c), "memory")
+    path = cgroup_of(p.pid(c), "memory")
     p("rm", "--force", "--time", "0", c)
     true(not os.path.exists("/sys/fs/cgroup/" + path), f"{path} is still there")
     roots = [os.path.join(path, name) for path, names, _ in os.walk("/run") for name in names if name == c]
@@ -425,6 +425,21 @@ def user_life(p):
     u("stop", "--time", "0", c)
     true(not alive(pid), "the process is still there")
     u("rm", c)
+
+
+@scenario
+def user_limits(p):
+    """rootless: limits, in a unit of the user's own systemd"""
+    if not systemd():
+        raise Skip("no systemd runs here")
+    u = p.user
+    c = u.up("-m", "64m", "--pids-limit", "9", "--net", "none")
+    path = cgroup_of(u.pid(c), "memory")
+    has(path, f"user@{UID}.service/", f"libpod-{c}.scope")
+    same(limit(u.pid(c), "", "memory.max"), 64 << 20)
+    same(limit(u.pid(c), "", "pids.max"), 9)
+    u("rm", "--force", "--time", "0", c)
+    true(not os.path.exists("/sys/fs/cgroup/" + path), f"{path} is still there")
 
 
 @scenario
