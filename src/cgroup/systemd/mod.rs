@@ -4,6 +4,7 @@
 //! executes anything until its scope is there: one call, and the signal that tells of its end.
 
 mod bus;
+mod dial;
 mod properties;
 mod value;
 
