@@ -1,8 +1,8 @@
 //! The files of a cgroup, and the limits that are the same on v1 and v2.
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::oci::{HugepageLimit, Rdma};
-use crate::sys::file::open_to_write;
+use crate::sys::file::{open_to_write, read_text};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -18,12 +18,32 @@ pub fn write(directory: &Path, name: &str, value: &str) -> std::io::Result<()> {
 /// An error with the field and the file: `linux.resources.pids.limit: write /sys/fs/cgroup/…/pids.max: …`.
 #[inline(never)]
 pub fn named(result: std::io::Result<()>, directory: &Path, field: &str, name: &str) -> Result<()> {
-    result.with_context(|| {
+    let Err(error) = result else {
+        return Ok(());
+    };
+    if error.kind() == ErrorKind::NotFound
+        && let Some(controller) = missing_controller(directory, name)
+    {
+        return Err(Error::new(format!(
+            "linux.resources.{field}: {name} can't be set: controller {controller:?} not available in {}: \
+             a parent does not have it, or has processes of its own and cannot pass it on",
+            directory.display()
+        )));
+    }
+    Err(error).with_context(|| {
         format!(
             "linux.resources.{field}: write {}",
             directory.join(name).display()
         )
     })
+}
+
+/// The controller of a file, when it is one that a cgroup of v2 does not have.
+pub fn missing_controller<'a>(directory: &Path, name: &'a str) -> Option<&'a str> {
+    let available = read_text(&directory.join("cgroup.controllers")).ok()?;
+    let (controller, _) = name.split_once('.')?;
+    let has = available.split_whitespace().any(|has| has == controller);
+    (!has && controller != "cgroup").then_some(controller)
 }
 
 /// Writes a limit to its file, with field and file named in an error.

@@ -1,6 +1,6 @@
 //! Limits in the files of cgroup v2.
 
-use super::files::asked;
+use super::files::{asked, missing_controller};
 use super::weight::weight;
 use super::{blkio, named, set, write};
 use crate::error::{Context, Error, Result};
@@ -170,13 +170,12 @@ fn unified(path: &Path, name: &str, value: &str) -> Result<()> {
             error.kind(),
             ErrorKind::NotFound | ErrorKind::PermissionDenied
         ) {
-            let Some((controller, _)) = name.split_once('.') else {
+            if !name.contains('.') {
                 return Err(Error::new(format!(
                     "{field}: unified resource {name:?} must be in the form CONTROLLER.PARAMETER"
                 )));
-            };
-            let available = read_text(&path.join("cgroup.controllers")).unwrap_or_default();
-            if controller != "cgroup" && available.split_whitespace().all(|has| has != controller) {
+            }
+            if let Some(controller) = missing_controller(path, name) {
                 return Err(Error::new(format!(
                     "{field}: unified resource {name:?} can't be set: controller {controller:?} not available"
                 )));

@@ -17,6 +17,7 @@ mod cgroups;
 mod cli;
 mod config;
 mod crun;
+mod delegation;
 mod devices;
 mod events;
 mod exec;
