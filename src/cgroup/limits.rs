@@ -11,14 +11,19 @@ impl Cgroup {
     /// Changes limits. When one cannot be set, those that were are set back.
     pub fn change(&self, change: &Change) -> Result<()> {
         let result = self.apply(&change.write);
-        if result.is_err()
-            && let Err(error) = self.apply(&change.undo)
-        {
+        if result.is_err() {
+            self.change_back(change);
+        }
+        result
+    }
+
+    /// Sets the limits back to what they were before a change.
+    pub fn change_back(&self, change: &Change) {
+        if let Err(error) = self.apply(&change.undo) {
             log::warn(&format!(
                 "the former limits could not be set again: {error}"
             ));
         }
-        result
     }
 
     /// Changes the limits to those that are given; what is absent stays. Without device rules, devices stay as they are.

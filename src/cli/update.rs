@@ -2,9 +2,10 @@
 
 use super::Global;
 use super::parse::Matches;
+use crate::container::{self, Schema};
 use crate::error::{Context, Error, Result};
 use crate::oci::{self, Resources};
-use crate::{check, container, log};
+use crate::{check, log};
 use std::ffi::OsStr;
 use std::io::Read;
 
@@ -31,17 +32,11 @@ pub fn update(global: &Global, matches: &Matches) -> Result<u8> {
     {
         log::warn("Kernel memory settings are ignored and will be removed");
     }
-    if given(matches, "l3-cache-schema").is_some() {
-        return Err(Error::new(
-            "--l3-cache-schema: Intel RDT/CAT: l3 cache schema is not enabled: no resctrl is mounted",
-        ));
-    }
-    if given(matches, "mem-bw-schema").is_some() {
-        return Err(Error::new(
-            "--mem-bw-schema: Intel RDT/MBA: memory bandwidth schema is not enabled: no resctrl is mounted",
-        ));
-    }
-    container::update(&global.store, matches.argument(0)?, resources)?;
+    let schema = Schema {
+        l3_cache: text(matches, "l3-cache-schema"),
+        memory_bandwidth: text(matches, "mem-bw-schema"),
+    };
+    container::update(&global.store, matches.argument(0)?, resources, &schema)?;
     Ok(0)
 }
 
@@ -56,7 +51,6 @@ fn from_flags(matches: &Matches) -> Result<Resources> {
         let what = "a size such as 1048576, 512k, 1.5GiB, or -1";
         number(matches, flag, what, size)
     };
-    let string = |flag| given(matches, flag).map(|value| value.to_string_lossy().into_owned());
     let mut resources = Resources::default();
     let memory = resources.memory.get_or_insert_default();
     for (limit, flag) in [
@@ -88,8 +82,8 @@ fn from_flags(matches: &Matches) -> Result<Resources> {
     ] {
         *limit = signed(flag)?;
     }
-    cpu.cpus = string("cpuset-cpus");
-    cpu.mems = string("cpuset-mems");
+    cpu.cpus = text(matches, "cpuset-cpus");
+    cpu.mems = text(matches, "cpuset-mems");
     let weight = |text: &str| text.parse::<u16>().ok().map(i64::from);
     let weight = number(matches, "blkio-weight", "a number from 10 to 1000", weight)?;
     resources.block_io.get_or_insert_default().weight = weight.map(|weight| weight as u16);
@@ -99,6 +93,10 @@ fn from_flags(matches: &Matches) -> Result<Resources> {
 /// A flag's value, where it has one.
 fn given<'a>(matches: &'a Matches, flag: &str) -> Option<&'a OsStr> {
     matches.value(flag).filter(|value| !value.is_empty())
+}
+
+fn text(matches: &Matches, flag: &str) -> Option<String> {
+    given(matches, flag).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// The number that `read` reads from a flag's value.

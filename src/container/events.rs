@@ -1,8 +1,9 @@
 //! Watching a container: its statistics, and when it runs out of memory.
 
+use super::resctrl_stats;
 use super::store::{Record, Store};
 use crate::cgroup::OutOfMemory;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::log;
 use crate::oci::Status;
 use crate::sys::process;
@@ -75,7 +76,8 @@ pub fn events(
 }
 
 fn stats(record: &Record) -> Result<String> {
-    let stats = record.cgroup.stats()?;
+    let rdt = resctrl_stats::json(record.rdt.as_ref()).context("unable to get Intel RDT stats")?;
+    let stats = record.cgroup.stats(&rdt)?;
     let id = &record.id;
     Ok(format!(
         "{{\"type\":\"stats\",\"id\":\"{id}\",\"data\":{stats}}}\n"

@@ -28,8 +28,21 @@ object! {
     }
 }
 
+/// What `update` is to write to a class; none of it changes nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    /// Such as `L3:0=f;1=f`.
+    pub l3_cache: Option<String>,
+    /// Such as `MB:0=20;1=70`.
+    pub memory_bandwidth: Option<String>,
+}
+
 /// Where resctrl is mounted.
-fn root() -> Option<PathBuf> {
+pub fn root() -> Result<PathBuf> {
+    mountpoint().ok_or_else(|| Error::new(format!("resctrl is not mounted at {MOUNTPOINT}")))
+}
+
+fn mountpoint() -> Option<PathBuf> {
     let usual = Path::new(MOUNTPOINT);
     if file::filesystem_magic(usual).is_ok_and(|magic| magic == MAGIC) {
         return Some(usual.into());
@@ -47,11 +60,8 @@ pub fn plan(linux: &Linux, id: &str) -> Result<Option<Class>> {
     let Some(rdt) = &linux.intel_rdt else {
         return Ok(None);
     };
-    let root = root().ok_or_else(|| {
-        Error::new(format!(
-            "linux.intelRdt: intelRdt is specified in config, but Intel RDT is not enabled: resctrl is not mounted at {MOUNTPOINT}"
-        ))
-    })?;
+    let root = root()
+        .context("linux.intelRdt: intelRdt is specified in config, but Intel RDT is not enabled")?;
     Class::plan(rdt, id, &root).map(Some)
 }
 
@@ -105,6 +115,36 @@ impl Class {
             Some(monitor) => self.make_directory(monitor),
             None => Ok(()),
         }
+    }
+
+    /// Changes what the class is given: lines for its L3 cache and its memory bandwidth.
+    pub fn update(class: Option<&Class>, schema: &Schema) -> Result<()> {
+        if *schema == Schema::default() {
+            return Ok(());
+        }
+        Class::update_in(class, schema, mountpoint().as_deref())
+    }
+
+    fn update_in(class: Option<&Class>, schema: &Schema, root: Option<&Path>) -> Result<()> {
+        let has = |info: &str| root.is_some_and(|root| root.join("info").join(info).exists());
+        if schema.l3_cache.is_some() && !has("L3") {
+            return Err(Error::new(
+                "--l3-cache-schema: Intel RDT/CAT: l3 cache schema is not enabled",
+            ));
+        }
+        if schema.memory_bandwidth.is_some() && !has("MB") {
+            return Err(Error::new(
+                "--mem-bw-schema: Intel RDT/MBA: memory bandwidth schema is not enabled",
+            ));
+        }
+        let class = class.ok_or_else(|| {
+            Error::new("updating a non-existent Intel RDT configuration is not supported")
+        })?;
+        let lines = [&schema.l3_cache, &schema.memory_bandwidth]
+            .into_iter()
+            .flatten();
+        let lines: String = lines.flat_map(|line| [line.as_str(), "\n"]).collect();
+        class.write(&class.class.join("schemata"), lines.as_bytes())
     }
 
     /// Puts a process into the class; its children will be there, too.
@@ -255,6 +295,44 @@ mod tests {
         );
         default.remove().unwrap();
         fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn an_update_needs_a_class_and_what_it_changes() {
+        let update = |class, l3_cache: Option<&str>, memory_bandwidth: Option<&str>, root| {
+            let schema = Schema {
+                l3_cache: l3_cache.map(String::from),
+                memory_bandwidth: memory_bandwidth.map(String::from),
+            };
+            Class::update_in(class, &schema, root)
+        };
+        let root = looks_like_resctrl("resctrl-update");
+        class(&root.join("box"));
+        let own = Class {
+            class: root.join("box"),
+            ..Class::default()
+        };
+        let fails = |result: Result<()>, text: &str| {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        };
+        fails(
+            update(Some(&own), Some("L3:0=1"), None, None),
+            "l3 cache schema is not enabled",
+        );
+        fails(
+            update(Some(&own), None, Some("MB:0=50"), Some(&root)),
+            "memory bandwidth schema is not enabled",
+        );
+        fails(
+            update(None, Some("L3:0=1"), None, Some(&root)),
+            "updating a non-existent Intel RDT configuration is not supported",
+        );
+        fs::create_dir(root.join("info/MB")).unwrap();
+        update(Some(&own), Some("L3:0=1"), Some("MB:0=50"), Some(&root)).unwrap();
+        let schemata = fs::read_to_string(root.join("box/schemata")).unwrap();
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(schemata, "L3:0=1\nMB:0=50\n");
     }
 
     #[test]

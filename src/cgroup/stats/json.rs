@@ -82,7 +82,7 @@ impl Json {
 }
 
 impl Stats {
-    pub fn to_json(&self) -> String {
+    pub fn to_json(&self, intel_rdt: &str) -> String {
         let mut json = Json("{".into());
         self.cpu.write(&mut json);
         self.cpuset.write(&mut json);
@@ -101,7 +101,7 @@ impl Stats {
             json.close();
         }
         json.close();
-        json.raw("intel_rdt", "{}");
+        json.raw("intel_rdt", intel_rdt);
         // Of interfaces that the runtime itself has made: it makes none.
         json.raw("network_interfaces", "null");
         json.close();
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn nothing_is_what_runc_prints_of_nothing() {
         let expected = r#"{"cpu":{},"cpuset":{"cpu_exclusive":0,"mem_hardwall":0,"mem_exclusive":0,"memory_migrate":0,"memory_spread_page":0,"memory_spread_slab":0,"memory_pressure":0,"sched_load_balance":0,"sched_relax_domain_level":0},"memory":{},"pids":{},"blkio":{},"hugetlb":{},"intel_rdt":{},"network_interfaces":null}"#;
-        assert_eq!(Stats::default().to_json(), expected);
+        assert_eq!(Stats::default().to_json("{}"), expected);
     }
 
     #[test]
@@ -263,7 +263,7 @@ mod tests {
             value: 12,
         });
         stats.hugetlb.insert("2MB".into(), Hugetlb::default());
-        let json = stats.to_json();
+        let json = stats.to_json("{}");
         for part in [
             r#"{"cpu":{"usage":{"total":5,"percpu":[2,3],"kernel":0,"user":0},"throttling":{"periods":1}},"#,
             r#""cpuset":{"cpus":[0,1],"cpu_exclusive":0,"#,

@@ -110,8 +110,8 @@ struct Pressure {
 }
 
 impl Cgroup {
-    /// The cgroup's statistics: the `data` of runc's event, in JSON.
-    pub fn stats(&self) -> Result<String> {
+    /// The cgroup's statistics: the `data` of runc's event, in JSON. `intel_rdt` is that member's.
+    pub fn stats(&self, intel_rdt: &str) -> Result<String> {
         let stats = match (self.unified, self.directories.first()) {
             (true, Some(directory)) => v2::stats(&directory.path),
             (true, None) => Ok(Stats::default()),
@@ -119,7 +119,7 @@ impl Cgroup {
         };
         Ok(stats
             .context("unable to get container cgroup stats")?
-            .to_json())
+            .to_json(intel_rdt))
     }
 }
 
