@@ -2,168 +2,154 @@
 
 use super::resctrl::{self, Class};
 use crate::error::{Context, Error, Result};
-use crate::json::{self, object};
+use crate::json;
 use crate::sys::file;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-object! {
-    #[derive(Debug, Default)]
-    struct Statistics {
-        l3_cache_info: Option<L3Cache> = "l3_cache_info",
-        l3_cache_schema_root: Option<String> = "l3_cache_schema_root",
-        l3_cache_schema: Option<String> = "l3_cache_schema",
-        mem_bw_info: Option<MemoryBandwidth> = "mem_bw_info",
-        mem_bw_schema_root: Option<String> = "mem_bw_schema_root",
-        mem_bw_schema: Option<String> = "mem_bw_schema",
-        /// All lines of the class's own.
-        schemata: Vec<String> = "schemata",
-        /// Of each cache.
-        traffic: Vec<Traffic> = "mbm_stats",
-        occupancy: Vec<Occupancy> = "cmt_stats",
-    }
-}
+/// A resource: its name in `info` and in `schemata`; runc's names for what is told of it, for the root's line and for
+/// the class's own; and the files of it.
+type Resource = (&'static str, [&'static str; 3], &'static [&'static str]);
 
-object! {
-    #[derive(Debug, Default)]
-    struct L3Cache {
-        cbm_mask: String = "cbm_mask",
-        min_cbm_bits: u64 = "min_cbm_bits",
-        num_closids: u64 = "num_closids",
-    }
-}
+const RESOURCES: [Resource; 2] = [
+    (
+        "L3",
+        ["l3_cache_info", "l3_cache_schema_root", "l3_cache_schema"],
+        &[MASK, "min_cbm_bits", "num_closids"],
+    ),
+    (
+        "MB",
+        ["mem_bw_info", "mem_bw_schema_root", "mem_bw_schema"],
+        &[
+            "bandwidth_gran",
+            "delay_linear",
+            "min_bandwidth",
+            "num_closids",
+        ],
+    ),
+];
 
-object! {
-    #[derive(Debug, Default)]
-    struct MemoryBandwidth {
-        bandwidth_gran: u64 = "bandwidth_gran",
-        delay_linear: u64 = "delay_linear",
-        min_bandwidth: u64 = "min_bandwidth",
-        num_closids: u64 = "num_closids",
-    }
-}
+/// The only one of the files that holds no decimal number.
+const MASK: &str = "cbm_mask";
 
-object! {
-    /// Bytes that went to memory and came from there.
-    #[derive(Debug, Default)]
-    struct Traffic {
-        total: u64 = always "mbm_total_bytes",
-        local: u64 = always "mbm_local_bytes",
-    }
-}
-
-object! {
-    /// Bytes in the cache.
-    #[derive(Debug, Default)]
-    struct Occupancy {
-        bytes: u64 = always "llc_occupancy",
-    }
-}
+/// What is counted for each cache: runc's name for the list, and the features and files of the kernel's.
+const COUNTS: [(&str, &[&str]); 2] = [
+    ("mbm_stats", &["mbm_total_bytes", "mbm_local_bytes"]),
+    ("cmt_stats", &["llc_occupancy"]),
+];
 
 /// The statistics of a container's class in JSON; an empty object for a container without one.
 pub fn json(class: Option<&Class>) -> Result<String> {
-    let statistics = match class {
-        Some(class) => Statistics::of(class, &resctrl::root()?)?,
-        None => Statistics::default(),
-    };
-    Ok(String::from_utf8_lossy(&json::text(&statistics)).into_owned())
+    match class {
+        Some(class) => statistics(class, &resctrl::root()?),
+        None => Ok("{}".into()),
+    }
 }
 
-impl Statistics {
-    fn of(class: &Class, root: &Path) -> Result<Statistics> {
-        let above = text(root, "schemata")?;
-        let own = text(&class.class, "schemata")?;
-        let mut statistics = Statistics {
-            schemata: own.lines().map(String::from).collect(),
-            ..Statistics::default()
-        };
-        let info = root.join("info/L3");
-        if info.exists() {
-            statistics.l3_cache_info = Some(L3Cache {
-                cbm_mask: text(&info, "cbm_mask")?,
-                min_cbm_bits: number(&info, "min_cbm_bits")?,
-                num_closids: number(&info, "num_closids")?,
-            });
-            statistics.l3_cache_schema_root = line(&above, "L3");
-            statistics.l3_cache_schema = line(&own, "L3");
-        }
-        let info = root.join("info/MB");
-        if info.exists() {
-            statistics.mem_bw_info = Some(MemoryBandwidth {
-                bandwidth_gran: number(&info, "bandwidth_gran")?,
-                delay_linear: number(&info, "delay_linear")?,
-                min_bandwidth: number(&info, "min_bandwidth")?,
-                num_closids: number(&info, "num_closids")?,
-            });
-            statistics.mem_bw_schema_root = line(&above, "MB");
-            statistics.mem_bw_schema = line(&own, "MB");
-        }
-        statistics.monitor(class, root)?;
-        Ok(statistics)
-    }
-
-    fn monitor(&mut self, class: &Class, root: &Path) -> Result<()> {
-        let info = root.join("info/L3_MON");
+fn statistics(class: &Class, root: &Path) -> Result<String> {
+    let above = text(&root.join("schemata"))?;
+    let own = text(&class.class.join("schemata"))?;
+    let mut members = Vec::new();
+    for (resource, names, files) in RESOURCES {
+        let info = root.join("info").join(resource);
         if !info.exists() {
-            return Ok(());
+            continue;
         }
-        let features = text(&info, "mon_features")?;
-        let has = |feature: &str| features.lines().any(|line| line == feature);
-        let (total, local) = (has("mbm_total_bytes"), has("mbm_local_bytes"));
-        let group = class.monitor.as_deref().unwrap_or(&class.class);
-        let data = group.join("mon_data");
-        let what = || format!("open {}", data.display());
-        let mut caches = Vec::new();
-        for entry in fs::read_dir(&data).with_context(what)? {
-            caches.push(entry.with_context(what)?.path());
-        }
-        caches.sort();
-        for cache in caches {
-            let count = |there: bool, name| match there {
-                true => number(&cache, name),
-                false => Ok(0),
+        let value = |name: &&str| {
+            let path = info.join(name);
+            let value = match *name == MASK {
+                true => json::quoted(&text(&path)?),
+                false => number(&path)?,
             };
-            if total || local {
-                self.traffic.push(Traffic {
-                    total: count(total, "mbm_total_bytes")?,
-                    local: count(local, "mbm_local_bytes")?,
-                });
-            }
-            if has("llc_occupancy") {
-                let bytes = number(&cache, "llc_occupancy")?;
-                self.occupancy.push(Occupancy { bytes });
+            Ok(member(name, &value))
+        };
+        let values = files.iter().map(value).collect::<Result<Vec<_>>>()?;
+        members.push(member(names[0], &object(&values)));
+        for (name, schemata) in [(names[1], &above), (names[2], &own)] {
+            let mut lines = schemata.lines().map(str::trim);
+            if let Some(line) = lines.rfind(|line| line.starts_with(resource)) {
+                members.push(member(name, &json::quoted(line)));
             }
         }
-        Ok(())
     }
+    let lines: Vec<String> = own.lines().map(json::quoted).collect();
+    members.push(member("schemata", &list(&lines)));
+    monitored(class, root, &mut members)?;
+    Ok(object(&members))
 }
 
-/// The last line about a resource, as in `    L3:0=7f;1=7f`.
-fn line(schemata: &str, resource: &str) -> Option<String> {
-    let mut lines = schemata.lines().map(str::trim);
-    lines
-        .rfind(|line| line.starts_with(resource))
-        .map(String::from)
+/// Adds what is counted, in the container's own group where it has one.
+fn monitored(class: &Class, root: &Path, members: &mut Vec<String>) -> Result<()> {
+    let info = root.join("info/L3_MON");
+    if !info.exists() {
+        return Ok(());
+    }
+    let features = text(&info.join("mon_features"))?;
+    let has = |feature: &&&str| features.lines().any(|line| line == **feature);
+    let group = class.monitor.as_deref().unwrap_or(&class.class);
+    let caches = directories(&group.join("mon_data"))?;
+    for (name, counts) in COUNTS {
+        if !counts.iter().any(|count| has(&count)) {
+            continue;
+        }
+        let mut all = Vec::new();
+        for cache in &caches {
+            let count = |count: &&str| {
+                let value = match has(&count) {
+                    true => number(&cache.join(count))?,
+                    false => "0".into(),
+                };
+                Ok(member(count, &value))
+            };
+            let values = counts.iter().map(count).collect::<Result<Vec<_>>>()?;
+            all.push(object(&values));
+        }
+        members.push(member(name, &list(&all)));
+    }
+    Ok(())
 }
 
-fn text(directory: &Path, name: &str) -> Result<String> {
-    let path = directory.join(name);
-    let text = file::read_text(&path).with_context(|| format!("open {}", path.display()))?;
+fn member(name: &str, value: &str) -> String {
+    ["\"", name, "\":", value].concat()
+}
+
+fn object(members: &[String]) -> String {
+    ["{", &members.join(","), "}"].concat()
+}
+
+fn list(elements: &[String]) -> String {
+    ["[", &elements.join(","), "]"].concat()
+}
+
+fn directories(path: &Path) -> Result<Vec<PathBuf>> {
+    let what = || format!("open {}", path.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).with_context(what)? {
+        found.push(entry.with_context(what)?.path());
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn text(path: &Path) -> Result<String> {
+    let text = file::read_text(path).with_context(|| format!("open {}", path.display()))?;
     Ok(text.trim_end().into())
 }
 
-fn number(directory: &Path, name: &str) -> Result<u64> {
-    let text = text(directory, name)?;
-    text.parse().map_err(|_| {
-        let path = directory.join(name);
-        Error::new(format!("read {}: {text:?} is not a number", path.display()))
-    })
+fn number(path: &Path) -> Result<String> {
+    let text = text(path)?;
+    match !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit()) {
+        true => Ok(text),
+        false => Err(Error::new(format!(
+            "read {}: {text:?} is not a number",
+            path.display()
+        ))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
 
     /// A directory that looks like resctrl with a class in it.
     fn looks_like_resctrl(name: &str) -> (PathBuf, Class) {
@@ -201,10 +187,10 @@ mod tests {
     #[test]
     fn what_a_class_is_given_and_uses() {
         let (root, class) = looks_like_resctrl("resctrl-stats");
-        let text = json::line(&Statistics::of(&class, &root).unwrap());
+        let text = statistics(&class, &root).unwrap();
         fs::remove_dir_all(&root).unwrap();
         assert_eq!(
-            text.trim(),
+            text,
             concat!(
                 r#"{"l3_cache_info":{"cbm_mask":"fffff","min_cbm_bits":1,"num_closids":16},"#,
                 r#""l3_cache_schema_root":"L3:0=fffff;1=fffff","l3_cache_schema":"L3:0=f;1=f","#,
@@ -215,13 +201,13 @@ mod tests {
                 r#""cmt_stats":[{"llc_occupancy":4096},{"llc_occupancy":0}]}"#
             )
         );
-        assert_eq!(super::json(None).unwrap(), "{}");
+        assert_eq!(json(None).unwrap(), "{}");
     }
 
     #[test]
     fn what_cannot_be_read_is_told() {
         let (root, class) = looks_like_resctrl("resctrl-stats-errors");
-        let error = || Statistics::of(&class, &root).unwrap_err().to_string();
+        let error = || statistics(&class, &root).unwrap_err().to_string();
         let count = class.class.join("mon_data/mon_L3_01/mbm_total_bytes");
         fs::write(&count, "Unavailable\n").unwrap();
         assert!(error().ends_with("mbm_total_bytes: \"Unavailable\" is not a number"));

@@ -1,6 +1,7 @@
 //! cgroup v2 as the container's own: whom it belongs to, and what a parent with processes means for it.
 
 use crate::harness::*;
+use crate::limits::read;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -54,12 +55,12 @@ fn a_writable_cgroup_is_the_containers_own() {
          echo 5 2>/dev/null > pids.max || echo kept; echo ready; while :; do sleep 1; done",
         &["nosuid", "noexec", "nodev"],
     );
-    let container = bundle.start();
+    let container = bundle.create();
+    let dir = cgroup_dir(container.pid(), "pids").unwrap();
+    container.cli("start").ok();
     container.wait_for_output("ready");
     assert_eq!(container.output(), "0::/below\nkept\nready\n");
-    let below = cgroup_dir(container.pid(), "pids").unwrap();
-    let dir = below.parent().unwrap();
-    assert_eq!(user_of(dir), USER);
+    assert_eq!(user_of(&dir), USER);
     assert!(!delegated().is_empty());
     for name in delegated() {
         let path = dir.join(&name);
@@ -115,27 +116,58 @@ fn a_parent_with_processes_has_no_limits_to_give() {
     let pid = occupied.process.id().to_string();
     fs::write(occupied.dir.join("cgroup.procs"), pid).unwrap();
     bundle.config["linux"]["cgroupsPath"] = json!(format!("{parent}/{}", bundle.id));
-    for (resources, message) in [
+    bundle.config["linux"]["resources"] = json!({"memory": {"limit": 1 << 26}});
+    bundle.try_create().fails_with(
+        "with domain controllers -- it is in an invalid state: its parent has processes",
+    );
+    bundle.assert_nothing_left();
+    bundle.config["linux"]["resources"] = json!({"cpu": {"shares": 512}});
+    let container = bundle.start();
+    let dir = cgroup_dir(container.pid(), "cpu").unwrap();
+    assert_eq!(read(&dir, "cpu.weight"), "59");
+    assert_eq!(read(&dir, "cgroup.type"), "threaded");
+}
+
+#[test]
+fn a_controller_that_is_missing_is_named() {
+    let root = Path::new("/sys/fs/cgroup/cgroup.controllers");
+    let Ok(available) = fs::read_to_string(root) else {
+        skip!("only cgroup v2 has its controllers in one hierarchy");
+    };
+    let has = |controller: &str| available.split_whitespace().any(|has| has == controller);
+    let mut all_there = true;
+    for (controller, field, file, resources) in [
         (
-            json!({"memory": {"limit": 1 << 26}}),
-            "linux.resources.memory.limit: memory.max can't be set: controller \"memory\" not available in /sys/fs/cgroup/",
+            "cpuset",
+            "cpu.cpus",
+            "cpuset.cpus",
+            json!({"cpu": {"cpus": "0"}}),
         ),
         (
-            json!({"cpu": {"shares": 512}}),
-            "linux.resources.cpu.shares: cpu.weight can't be set: controller \"cpu\" not available in /sys/fs/cgroup/",
+            "hugetlb",
+            "hugepageLimits",
+            "hugetlb.2MB.max",
+            json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]}),
         ),
         (
-            json!({"unified": {"pids.max": "5"}}),
-            "unified resource \"pids.max\" can't be set: controller \"pids\" not available",
+            "rdma",
+            "rdma.mlx5_1",
+            "rdma.max",
+            json!({"rdma": {"mlx5_1": {"hcaHandles": 1}}}),
         ),
     ] {
+        if has(controller) {
+            continue;
+        }
+        all_there = false;
+        let mut bundle = Bundle::sleeping();
         bundle.config["linux"]["resources"] = resources;
-        bundle.try_create().fails_with(message);
+        bundle.try_create().fails_with(&format!(
+            "linux.resources.{field}: {file} can't be set: controller \"{controller}\" not available in /sys/fs/cgroup/"
+        ));
         bundle.assert_nothing_left();
     }
-    bundle.config["linux"]["resources"] = json!({});
-    let container = bundle.start();
-    container.cli("pause").ok();
-    container.cli("resume").ok();
-    assert_eq!(container.status(), "running");
+    if all_there {
+        skip!("the kernel has all controllers");
+    }
 }
