@@ -3,11 +3,12 @@
 // Reads lines: "default ACTION", "arch TOKEN", "rule ACTION NAME COUNT" followed by COUNT times " INDEX OP A B",
 // "know NAME", and "end", which ends a filter. Writes for each filter the greatest syscall number that it names on
 // x86_64, x86 and x32 (as runc finds them for its stub), the number of instructions (or 4294967295 if a rule was
-// refused), and the instructions.
+// refused), and the instructions. After "numbers TOKEN" it writes the names and numbers that it knows of an architecture.
 #define _GNU_SOURCE
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -57,6 +58,17 @@ int main(void)
             int number = seccomp_syscall_resolve_name(name);
             if (number != __NR_SCMP_ERROR && seccomp_rule_add_array(ctx, action, number, count, args) != 0)
                 refused = 1;
+        } else if (strcmp(word, "numbers") == 0) {
+            unsigned token;
+            if (scanf("%u", &token) != 1)
+                return 1;
+            int bit = token == SCMP_ARCH_X32 ? 0x40000000 : 0;
+            for (int number = 0; number < 0xf0010; number = number == 1000 ? 0xf0000 : number + 1) {
+                char *known = seccomp_syscall_resolve_num_arch(token, number | bit);
+                if (known)
+                    printf("%s %d\n", known, number);
+                free(known);
+            }
         } else if (strcmp(word, "end") == 0) {
             int fd = memfd_create("filter", 0);
             struct stat st;

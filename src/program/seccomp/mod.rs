@@ -14,11 +14,11 @@ mod arch;
 mod emit;
 mod graph;
 mod rules;
-#[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
+#[cfg(any(test, target_arch = "aarch64", target_arch = "arm"))]
 mod table_arm;
-#[cfg(target_arch = "riscv64")]
+#[cfg(any(test, target_arch = "riscv64"))]
 mod table_riscv;
-#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+#[cfg(any(test, target_arch = "x86_64", target_arch = "x86"))]
 mod table_x86;
 
 #[cfg(test)]

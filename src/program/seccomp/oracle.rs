@@ -6,7 +6,7 @@ use super::simulator::{Call, decode, run};
 use super::{ENOSYS, action, arch, compile};
 use crate::oci::{Seccomp, SeccompAction, SeccompOperator as Op, SyscallArg};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -183,18 +183,23 @@ struct Theirs {
     program: Option<Vec<Insn>>,
 }
 
-fn ask(text: &str) -> Option<Vec<Theirs>> {
+/// What the helper writes for this text. None, said to be skipped, where it cannot be built.
+fn helper(text: &str, test: &str) -> Option<Vec<u8>> {
     let source = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/helpers/seccomp-oracle.c"
     );
-    let helper = std::env::temp_dir().join(format!("seccomp-oracle-{}", std::process::id()));
+    let name = format!("seccomp-oracle-{}-{test}", std::process::id());
+    let helper = std::env::temp_dir().join(name);
     let built = Command::new("gcc")
         .args(["-O1", "-o"])
         .arg(&helper)
         .args([source, "-lseccomp"])
         .output();
     if !built.is_ok_and(|output| output.status.success()) {
+        // Past the capture of libtest, where scripts/test counts it.
+        let line = format!("SKIP {test}: gcc or libseccomp's headers are missing\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
         return None;
     }
     let mut child = Command::new(&helper)
@@ -209,7 +214,12 @@ fn ask(text: &str) -> Option<Vec<Theirs>> {
     writer.join().unwrap().unwrap();
     std::fs::remove_file(&helper).unwrap();
     assert!(output.status.success());
-    let mut rest = &output.stdout[..];
+    Some(output.stdout)
+}
+
+fn ask(text: &str, test: &str) -> Option<Vec<Theirs>> {
+    let output = helper(text, test)?;
+    let mut rest = &output[..];
     let mut all = Vec::new();
     while !rest.is_empty() {
         let word = |i: usize| u32::from_ne_bytes(rest[i * 4..i * 4 + 4].try_into().unwrap());
@@ -360,11 +370,7 @@ fn filters_decide_as_those_of_libseccomp() {
     profiles
         .iter()
         .for_each(|profile| describe(profile, &mut text));
-    let Some(theirs) = ask(&text) else {
-        let reason = "gcc or libseccomp's headers are missing";
-        // Past the capture of libtest, where scripts/test counts it.
-        let line = format!("SKIP filters_decide_as_those_of_libseccomp: {reason}\n");
-        let _ = std::io::stderr().write_all(line.as_bytes());
+    let Some(theirs) = ask(&text, "filters_decide_as_those_of_libseccomp") else {
         return;
     };
     assert_eq!(theirs.len(), PROFILES);
@@ -448,4 +454,68 @@ fn filters_decide_as_those_of_libseccomp() {
         "{compared} of {PROFILES} profiles compared; instructions: {ours_length} ours, {theirs_length} theirs"
     );
     assert!(compared > PROFILES / 2);
+}
+
+/// The names and numbers of a table's column.
+fn column<const N: usize>(
+    names: &'static str,
+    rows: &[[u16; N]],
+    column: usize,
+) -> Numbers<'static> {
+    let numbers = rows.iter().map(|row| row[column]);
+    let known = names.split('\n').zip(numbers);
+    let number = |number: u16| match number {
+        0xf000.. => 0xf_0000 | u32::from(number & 0xfff),
+        number => number.into(),
+    };
+    known
+        .filter(|(_, number)| *number != u16::MAX)
+        .map(|(name, nr)| (name, number(nr)))
+        .collect()
+}
+
+type Numbers<'a> = BTreeMap<&'a str, u32>;
+
+#[test]
+fn the_tables_of_all_architectures_are_those_of_libseccomp() {
+    use super::{table_arm as arm, table_riscv as riscv, table_x86 as x86};
+    assert_eq!([arm::NONE, riscv::NONE, x86::NONE], [u16::MAX; 3]);
+    let tables = [
+        (0xC000_003Eu32, column(x86::NAMES, &x86::NUMBERS, 0)),
+        (0x4000_0003, column(x86::NAMES, &x86::NUMBERS, 1)),
+        (0x4000_003E, column(x86::NAMES, &x86::NUMBERS, 2)),
+        (0xC000_00B7, column(arm::NAMES, &arm::NUMBERS, 0)),
+        (0x4000_0028, column(arm::NAMES, &arm::NUMBERS, 1)),
+        (0xC000_00F3, column(riscv::NAMES, &riscv::NUMBERS, 0)),
+    ];
+    let mut newest = None;
+    for (token, ours) in tables {
+        let text = format!("numbers {token}\n");
+        let Some(output) = helper(
+            &text,
+            "the_tables_of_all_architectures_are_those_of_libseccomp",
+        ) else {
+            return;
+        };
+        let output = String::from_utf8(output).unwrap();
+        let theirs: Numbers = output
+            .lines()
+            .map(|line| {
+                let (name, number) = line.split_once(' ').unwrap();
+                (name, number.parse().unwrap())
+            })
+            .collect();
+        assert!(theirs.len() > 300, "{token:#x}");
+        // libseccomp may be older: the last that it knows is x86_64's, as the others have private numbers, too.
+        let newest = *newest.get_or_insert_with(|| *theirs.values().max().unwrap());
+        for (name, number) in &theirs {
+            assert_eq!(ours.get(name), Some(number), "{token:#x}: {name}");
+        }
+        for (name, number) in &ours {
+            // 2.5.4 has these not at all, or not for all architectures.
+            let gap = ["map_shadow_stack", "riscv_hwprobe", "uprobe", "uretprobe"].contains(name);
+            let there = theirs.contains_key(name) || *number > newest || gap;
+            assert!(there, "{token:#x}: {name} {number}");
+        }
+    }
 }
