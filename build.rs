@@ -48,6 +48,7 @@ fn main() {
             "-Clink-arg=-nostdlib",
             "-Clink-arg=--gc-sections",
             "-Clink-arg=--no-eh-frame-hdr",
+            "-Clink-arg=--icf=all",
         ])
         .arg(format!("-Clink-arg=-T{}", script.display()))
         .arg("-o")

@@ -5,21 +5,27 @@ use crate::sys::call::{self, Pointers, Status};
 use crate::sys::{Errno, Fd};
 use crate::wire::{Header, KEPT_TREES, Malformed, Message, Slot, Text, call as step, stage};
 use core::ffi::CStr;
+use core::num::NonZeroU32;
 
 /// A step that failed, and why.
 #[derive(Debug, Clone, Copy)]
 pub struct Failure {
     /// One of the names of `wire::call`.
-    pub step: u32,
+    step: NonZeroU32,
     pub errno: Errno,
 }
 
 impl From<Malformed> for Failure {
     fn from(_: Malformed) -> Failure {
-        Failure {
-            step: step::DECODE,
-            errno: Errno::INVAL,
-        }
+        Failure::new(step::DECODE, Errno::INVAL)
+    }
+}
+
+impl Failure {
+    /// This step has failed, and why.
+    pub const fn new(step: u32, errno: Errno) -> Failure {
+        let step = NonZeroU32::MIN.saturating_add(step);
+        Failure { step, errno }
     }
 }
 
@@ -34,7 +40,7 @@ pub trait Step<T> {
 
 impl<T> Step<T> for crate::sys::Result<T> {
     fn step(self, step: u32) -> Outcome<T> {
-        self.map_err(|errno| Failure { step, errno })
+        self.map_err(|errno| Failure::new(step, errno))
     }
 }
 
@@ -202,7 +208,7 @@ impl Machine {
         let message = Message {
             kind: Message::FAILED,
             op: index,
-            call: failure.step,
+            call: failure.step.get() - 1,
             errno: failure.errno.0,
         };
         let _ = call::write(self.report, &message.to_bytes());

@@ -233,6 +233,8 @@ macro_rules! operations {
                     } )*
                 }
             }
+            // By itself a third of the size that it has inlined among the operations.
+            #[inline(never)]
             fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
                 match u8::decode(reader)? {
                     $( $code => Ok(Op::$name { $( $field: Wire::decode(reader)?, )* }), )*

@@ -27,10 +27,7 @@ pub fn open(
     let master =
         paths::open(machine.root(), c"/dev/pts/ptmx", O_RDWR | O_NOCTTY).step(step::OPENAT2)?;
     if call::filesystem_magic(master.raw()).step(step::STAT)? != DEVPTS_MAGIC {
-        return Err(Failure {
-            step: step::DIFFERENT_NODE,
-            errno: Errno::INVAL,
-        });
+        return Err(Failure::new(step::DIFFERENT_NODE, Errno::INVAL));
     }
     let mut unlocked = 0i32;
     call::ioctl(master.raw(), TIOCSPTLCK, &mut unlocked).step(step::IOCTL)?;

@@ -17,14 +17,8 @@ pub fn change_directory(path: Text<'_>) -> Outcome {
     let mut buffer = [0; 4096];
     match call::getcwd(&mut buffer) {
         Ok(_) if buffer.starts_with(b"/") => Ok(()),
-        Ok(_) | Err(Errno::NOENT) => Err(Failure {
-            step: step::OUTSIDE_ROOT,
-            errno: Errno::NOENT,
-        }),
-        Err(errno) => Err(Failure {
-            step: step::GETCWD,
-            errno,
-        }),
+        Ok(_) | Err(Errno::NOENT) => Err(Failure::new(step::OUTSIDE_ROOT, Errno::NOENT)),
+        Err(errno) => Err(Failure::new(step::GETCWD, errno)),
     }
 }
 
@@ -106,10 +100,7 @@ pub fn find(machine: &mut Machine, candidates: List<'static>) -> Outcome {
             Err(errno) => reason = errno,
         }
     }
-    Err(Failure {
-        step: step::LOOKUP,
-        errno: reason,
-    })
+    Err(Failure::new(step::LOOKUP, reason))
 }
 
 fn executable(path: &CStr) -> crate::sys::Result<()> {
@@ -152,13 +143,9 @@ pub fn fill(
 /// Executes the user's program.
 pub fn exec(machine: &mut Machine, argv: List<'static>, envp: List<'static>) -> Outcome {
     let (arguments, environment) = fill(machine, argv, envp, true)?;
-    let program = machine.program.ok_or(Failure {
-        step: step::LOOKUP,
-        errno: Errno::NOENT,
-    })?;
+    let program = machine
+        .program
+        .ok_or(Failure::new(step::LOOKUP, Errno::NOENT))?;
     let errno = machine.pointers.execve(c(program)?, arguments, environment);
-    Err(Failure {
-        step: step::EXECVE,
-        errno,
-    })
+    Err(Failure::new(step::EXECVE, errno))
 }

@@ -88,10 +88,7 @@ fn null_device(machine: &mut Machine) -> Outcome<i32> {
         paths::open(machine.root(), c"/dev/null", O_PATH | O_NOFOLLOW).step(step::OPENAT2)?;
     let status = call::stat(null.raw()).step(step::STAT)?;
     if status.mode & S_IFMT != S_IFCHR || status.device != (1, 3) {
-        return Err(Failure {
-            step: step::DIFFERENT_NODE,
-            errno: Errno::INVAL,
-        });
+        return Err(Failure::new(step::DIFFERENT_NODE, Errno::INVAL));
     }
     Ok(machine.null.insert(null).raw())
 }

@@ -64,10 +64,7 @@ pub fn target(machine: &Machine, path: Text<'_>, create: u8, follow: u8) -> Outc
             directory(root, path.bytes(), 0o755, strict)
         }
         Err(Errno::NOENT) if create == create::FILE => file(root, path.bytes(), strict),
-        Err(Errno::LOOP) if strict => Err(Failure {
-            step: step::NOT_DIRECTORY,
-            errno: Errno::LOOP,
-        }),
+        Err(Errno::LOOP) if strict => Err(Failure::new(step::NOT_DIRECTORY, Errno::LOOP)),
         result => result.step(step::OPENAT2),
     }
 }
@@ -267,17 +264,13 @@ fn destination(
     whole: &mut Buffer,
     links: &mut usize,
 ) -> Outcome {
-    *links = links.checked_sub(1).ok_or(Failure {
-        step: step::MKDIR,
-        errno: Errno::LOOP,
-    })?;
+    *links = links
+        .checked_sub(1)
+        .ok_or(Failure::new(step::MKDIR, Errno::LOOP))?;
     let link = call::openat(at.raw(), name, O_PATH | O_NOFOLLOW, 0).step(step::OPEN)?;
     let status = call::stat(link.raw()).step(step::STAT)?;
     if status.mode & S_IFMT != S_IFLNK {
-        return Err(Failure {
-            step: step::MKDIR,
-            errno: Errno::NOTDIR,
-        });
+        return Err(Failure::new(step::MKDIR, Errno::NOTDIR));
     }
     let mut text = [0; 1024];
     let length = call::readlink(link.raw(), &mut text).step(step::OPEN)?;
