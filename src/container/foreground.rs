@@ -3,7 +3,7 @@
 use super::readiness::Readiness;
 use crate::error::Result;
 use crate::sys::process::{self, READ, WRITE};
-use crate::sys::{spawn::Child, standard, terminal};
+use crate::sys::{memory, spawn::Child, standard, terminal};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -124,6 +124,9 @@ pub fn wait(
 ) -> Result<u8> {
     // How often to look for somebody who has opened the terminal again.
     const AGAIN_MSEC: i32 = 100;
+    // A container that has not ended by then is one that stays.
+    const SOON_MSEC: i32 = 100;
+    let mut idle = false;
     loop {
         let (stdin, stdout) = (standard(0), standard(1));
         let mut wanted = [
@@ -145,7 +148,23 @@ pub fn wait(
             wanted[5] = (output, WRITE);
             timeout = if terminal.closed { AGAIN_MSEC } else { -1 };
         }
-        let ready = process::poll_for(&wanted, timeout)?;
+        let ready = match idle {
+            true => process::poll_for(&wanted, timeout)?,
+            // What lives for long is waited for with little memory; what does not is not delayed by that.
+            false => {
+                let soon = if timeout < 0 { SOON_MSEC } else { timeout };
+                let ready = process::poll_for(&wanted, soon)?;
+                if ready.iter().all(|events| *events == 0) {
+                    idle = true;
+                    memory::release_code();
+                    continue;
+                }
+                ready
+            }
+        };
+        if ready[0] != 0 && console.is_none() && readiness.is_none() {
+            return process::wait(child.pid);
+        }
         while let Some(signal) = process::next_signal(signals) {
             forward(signal, child, console.as_ref());
         }

@@ -403,12 +403,25 @@ fn environment(env: &[String]) -> Vec<&[u8]> {
             .map_or(entry.len(), |(name, _)| name.len())
     };
     let mut kept: Vec<&str> = Vec::with_capacity(env.len());
+    // Every name is compared with all before it: by a number that is seldom the same for two of them.
+    let mut hashes: Vec<u32> = Vec::with_capacity(env.len());
     for entry in env {
-        let length = name(entry);
-        let same = |other: &&str| name(other) == length && other[..length] == entry[..length];
-        match kept.iter().position(same) {
-            Some(index) => kept[index] = entry,
-            None => kept.push(entry),
+        let bytes = entry[..name(entry)].bytes();
+        let hash = bytes.fold(0u32, |hash, byte| hash.wrapping_mul(31) ^ u32::from(byte));
+        let mut from = 0;
+        loop {
+            let same = hashes[from..].iter().position(|other| *other == hash);
+            let Some(index) = same.map(|index| from + index) else {
+                hashes.push(hash);
+                kept.push(entry);
+                break;
+            };
+            let other = kept[index];
+            if other[..name(other)] == entry[..name(entry)] {
+                kept[index] = entry;
+                break;
+            }
+            from = index + 1;
         }
     }
     kept.retain(|entry| *entry != "HOME=");
@@ -436,6 +449,9 @@ mod tests {
     fn the_last_entry_of_a_name_wins() {
         let env = ["A=1".to_string(), "B=2".into(), "A=3".into()];
         assert_eq!(environment(&env), [b"A=3", b"B=2"]);
+        // Two names of one hash.
+        let env = ["BB=1".to_string(), "Ac=2".into(), "BB=3".into()];
+        assert_eq!(environment(&env), [b"BB=3", b"Ac=2"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod entry;
 pub mod file;
 pub mod filter;
 pub mod image;
-mod memory;
+pub mod memory;
 pub mod mount;
 pub mod netlink;
 pub mod notify;

@@ -525,3 +525,25 @@ fn a_reader_that_leaves_does_not_hold_up_the_container() {
     assert_eq!(child.wait().unwrap().code(), Some(4));
     bundle.assert_nothing_left();
 }
+
+#[test]
+fn a_runtime_that_only_waits_gives_its_code_back() {
+    if !is_coracle() {
+        skip!("peers need not");
+    }
+    let bundle = Bundle::sh("echo here; while true; do sleep 1; done");
+    let mut running = bundle.run_in_background();
+    running.wait_for_output("here");
+    let kib = |name: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.unwrap().parse::<u64>().unwrap()
+    };
+    wait_until("most of the memory is given back", || {
+        kib("RssFile:") * 2 < kib("VmHWM:")
+    });
+    assert_eq!(bundle.cli(&["kill", &bundle.id, "KILL"]).code(), 0);
+    assert_eq!(running.wait().code(), 137);
+    bundle.assert_nothing_left();
+}
