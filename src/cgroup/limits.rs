@@ -11,7 +11,7 @@ impl Cgroup {
     /// Changes limits. When one cannot be set, those that were are set back.
     pub fn change(&self, change: &Change) -> Result<()> {
         let result = self.apply(&change.write);
-        if result.is_err() {
+        if result.is_err() && !self.is_none() {
             self.change_back(change);
         }
         result

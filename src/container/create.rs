@@ -13,7 +13,7 @@ use crate::cgroup::{self, Cgroup, Layout, Manager, Rootless, Wanted};
 use crate::error::{Context, Error, Result};
 use crate::oci::{Config, NamespaceType, Status, annotation};
 use crate::program::{self, Handle, Program, is_new};
-use crate::sys::{close_all, file, mount, process, socket, spawn};
+use crate::sys::{self, close_all, file, mount, process, socket, spawn};
 use crate::{check, log};
 use std::cell::RefCell;
 use std::fs::File;
@@ -322,11 +322,26 @@ fn start_stub(
     let descriptors = handles::open(&program.handles, given)?;
     let needs_process = cgroup.needs_process();
     let needs_cgroup = cgroup.is_unified();
-    let into_cgroup = match needs_process {
+    let mut into_cgroup = match needs_process {
         true => None,
         false => cgroup.dir_fd()?,
     };
     let linux = &config.linux;
+    let new_user = is_new(linux.namespace(NamespaceType::User));
+    // From within another cgroup namespace, nothing can be made in a cgroup outside it: cgroups(7), nsdelegate. Whoever
+    // has opened the file before may still write to it.
+    let leaves_cgroups = linux
+        .namespace(NamespaceType::Cgroup)
+        .is_some_and(|namespace| new_user && needs_cgroup && namespace.path.is_some());
+    let procs = match into_cgroup.take_if(|_| leaves_cgroups) {
+        Some(cgroup) => Some(sys::open_at(
+            cgroup.as_fd(),
+            Path::new("cgroup.procs"),
+            libc::O_WRONLY,
+            0,
+        )?),
+        None => None,
+    };
     let mut namespaces = 0;
     for (kind, flag) in CLONED {
         if is_new(linux.namespace(*kind)) {
@@ -340,9 +355,13 @@ fn start_stub(
     let devices = Devices::open(&linux.net_devices)?;
     let joined = join_ours(config, program)?;
     let own_time = linux.namespace(NamespaceType::Time).is_some();
-    let new_user = is_new(linux.namespace(NamespaceType::User));
     let cgroup = RefCell::new(cgroup);
-    let prepare = |pid| {
+    let prepare = |pid: i32| {
+        if let Some(procs) = &procs {
+            let mut file = File::from(procs.try_clone().context("dup")?);
+            file.write_all(pid.to_string().as_bytes())
+                .context("write cgroup.procs")?;
+        }
         if new_user {
             if let Some(process) = &config.process {
                 identity::host_limits(pid, process)?;

@@ -143,6 +143,9 @@ fn refusal(
 ) -> Option<&'static str> {
     let denied = [libc::EPERM, libc::EACCES].map(errno_text);
     let denied = denied.iter().any(|text| error.ends_with(text)) && !error.contains("exec");
+    if error.contains("cgroup") {
+        return None;
+    }
     if error.contains("clone") {
         if ordinary && setting("kernel/unprivileged_userns_clone") == Some(0) {
             return Some(
@@ -166,7 +169,7 @@ fn refusal(
         );
     }
     (denied && error.contains("clone")).then_some(
-        "it is forbidden, as a container without privileges does it by a seccomp filter or a chroot",
+        "it is forbidden, as by a chroot, or by a container's seccomp filter or AppArmor profile",
     )
 }
 

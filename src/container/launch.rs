@@ -1,7 +1,7 @@
 //! From a program to a process: descriptors opened, the image sealed, one child cloned.
 
 use super::handles;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, errno_text};
 use crate::log;
 use crate::program::wire::Message;
 use crate::program::{self, Program};
@@ -59,6 +59,15 @@ pub fn launch(
     let child = match spawn(launch.cgroup) {
         // On a hybrid host, a kernel before 5.7, or a profile without clone3, leaves the child in our own.
         Err(_) if launch.cgroup.is_some() && !launch.needs_cgroup => spawn(None)?,
+        Err(error)
+            if launch.needs_cgroup
+                && process::euid() != 0
+                && error.to_string().ends_with(&errno_text(libc::EACCES)) =>
+        {
+            return Err(error.wrap(
+                "joining the cgroup needs the right to write to the cgroup.procs of the one above both it and our own",
+            ));
+        }
         child => child?,
     };
     let child = match forks {

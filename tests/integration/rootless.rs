@@ -13,13 +13,18 @@ const USER: u32 = 34567;
 /// A bundle that belongs to an ordinary user, who runs the runtime in a shell with `$coracle` and `$id`.
 pub struct Home {
     pub bundle: Bundle,
+    /// What root does in the user's shell before it is the user's.
+    pub before: String,
 }
 
 impl Home {
     pub fn new(script: &str) -> Home {
         let mut bundle = Bundle::sh(script);
         make_rootless(&mut bundle.config);
-        let home = Home { bundle };
+        let home = Home {
+            bundle,
+            before: String::new(),
+        };
         let dir = &home.bundle.dir;
         fs::copy(binary(), dir.join("coracle")).unwrap();
         fs::set_permissions(dir.join("coracle"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -53,9 +58,11 @@ impl Home {
             "cd '{dir}'; for file in subuid subgid; do touch /etc/$file; mount --bind ranges /etc/$file; done
              mount --bind passwd /etc/passwd
              export coracle='{dir}/coracle --root {dir}/state' id='{id}' XDG_RUNTIME_DIR={dir}/runtime
+             {before}
              exec setpriv --reuid={USER} --regid={USER} --clear-groups --inh-caps=-all sh -c \"$1\"",
             dir = dir.display(),
             id = self.bundle.id,
+            before = self.before,
         );
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-ec", &script, "sh", line]);
@@ -331,7 +338,9 @@ fn a_cgroup_that_is_given_is_used() {
          $coracle delete --force $id",
     );
     for root in &roots {
-        fs::remove_dir(root.join(&parent[1..])).unwrap();
+        let directory = root.join(&parent[1..]);
+        let _ = fs::remove_dir(directory.join("caller"));
+        fs::remove_dir(directory).unwrap();
     }
     assert_eq!(
         table(&output.stdout),
