@@ -211,6 +211,37 @@ fn a_missing_agent_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
+fn an_agent_that_is_gone_or_takes_no_connection_fails_exec_alone() {
+    let (bundle, agent) = notifying("sleep 1000", &["mkdir"]);
+    let container = bundle.start();
+    agent.state();
+    std::fs::remove_file(&agent.socket).unwrap();
+    let exec = || bundle.cli(&["exec", &bundle.id, "true"]);
+    let output = exec();
+    assert_ne!(output.code(), 0);
+    let text = "failed to connect with seccomp agent";
+    assert!(output.complaint().contains(text), "{output:?}");
+    assert_eq!(container.status(), "running");
+
+    if !is_coracle() {
+        return;
+    }
+    // One that listens and never accepts: its queue takes one connection, the next one waits for ten seconds.
+    let listener = UnixListener::bind(&agent.socket).unwrap();
+    // SAFETY: takes numbers only.
+    unsafe { libc::listen(listener.as_raw_fd(), 0) };
+    let _first = UnixStream::connect(&agent.socket).unwrap();
+    let output = exec();
+    assert_ne!(output.code(), 0);
+    assert!(output.complaint().contains(text), "{output:?}");
+    assert_eq!(container.status(), "running");
+    // Nothing of either is left in the container.
+    let processes = bundle.cli(&["ps", "--format", "json", &bundle.id]).ok();
+    let processes: Value = serde_json::from_str(&processes.stdout).unwrap();
+    assert_eq!(processes, json!([container.pid()]));
+}
+
+#[test]
 fn an_agent_that_leaves_makes_calls_fail() {
     let mut bundle = Bundle::sh("while ! mkdir /tmp/a 2>&1 | grep 'not implemented'; do :; done");
     bundle.config["root"]["readonly"] = json!(false);
