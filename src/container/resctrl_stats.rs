@@ -5,7 +5,7 @@ use crate::error::{Context, Error, Result};
 use crate::json;
 use crate::sys::file;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A resource: its name in `info` and in `schemata`; runc's names for what is told of it, for the root's line and for
 /// the class's own; and the files of it.
@@ -87,7 +87,8 @@ fn monitored(class: &Class, root: &Path, members: &mut Vec<String>) -> Result<()
     let features = text(&info.join("mon_features"))?;
     let has = |feature: &&&str| features.lines().any(|line| line == **feature);
     let group = class.monitor.as_deref().unwrap_or(&class.class);
-    let caches = directories(&group.join("mon_data"))?;
+    let data = group.join("mon_data");
+    let caches = names(&data)?;
     for (name, counts) in COUNTS {
         if !counts.iter().any(|count| has(&count)) {
             continue;
@@ -96,7 +97,7 @@ fn monitored(class: &Class, root: &Path, members: &mut Vec<String>) -> Result<()
         for cache in &caches {
             let count = |count: &&str| {
                 let value = match has(&count) {
-                    true => number(&cache.join(count))?,
+                    true => number(&data.join(cache).join(count))?,
                     false => "0".into(),
                 };
                 Ok(member(count, &value))
@@ -121,13 +122,14 @@ fn list(elements: &[String]) -> String {
     ["[", &elements.join(","), "]"].concat()
 }
 
-fn directories(path: &Path) -> Result<Vec<PathBuf>> {
+fn names(path: &Path) -> Result<Vec<String>> {
     let what = || format!("open {}", path.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(path).with_context(what)? {
-        found.push(entry.with_context(what)?.path());
+        let name = entry.with_context(what)?.file_name();
+        found.push(name.to_string_lossy().into_owned());
     }
-    found.sort();
+    found.sort_unstable();
     Ok(found)
 }
 
@@ -150,6 +152,7 @@ fn number(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     /// A directory that looks like resctrl with a class in it.
     fn looks_like_resctrl(name: &str) -> (PathBuf, Class) {

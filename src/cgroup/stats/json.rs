@@ -250,7 +250,7 @@ mod tests {
         stats.cpu.periods = 1;
         stats.cpuset.cpus = vec![0, 1];
         stats.memory.usage.limit = 9;
-        stats.memory.raw.insert("cache".into(), 4);
+        stats.memory.raw.push(("cache".into(), 4));
         stats.memory.pressure = Some(Pressure {
             some: Some(["1.5", "0", "0", "7"].map(String::from)),
             full: None,
@@ -262,7 +262,7 @@ mod tests {
             operation: "Read".into(),
             value: 12,
         });
-        stats.hugetlb.insert("2MB".into(), Hugetlb::default());
+        stats.hugetlb.push(("2MB".into(), Hugetlb::default()));
         let json = stats.to_json("{}");
         for part in [
             r#"{"cpu":{"usage":{"total":5,"percpu":[2,3],"kernel":0,"user":0},"throttling":{"periods":1}},"#,

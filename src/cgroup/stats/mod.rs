@@ -8,7 +8,6 @@ use super::Cgroup;
 use crate::error::{Context, Error, Result};
 use crate::sys::file;
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -21,7 +20,8 @@ struct Stats {
     memory: MemoryUse,
     pids: Pids,
     block_io: BlockIo,
-    hugetlb: BTreeMap<String, Hugetlb>,
+    /// By size, in the order of the sizes' names.
+    hugetlb: Vec<(String, Hugetlb)>,
 }
 
 /// CPU time, in nanoseconds.
@@ -59,7 +59,7 @@ struct MemoryUse {
     kernel: Counter,
     kernel_tcp: Counter,
     /// `memory.stat` as it is.
-    raw: BTreeMap<String, u64>,
+    raw: Vec<(String, u64)>,
     pressure: Option<Pressure>,
 }
 
@@ -196,6 +196,12 @@ impl Files<'_> {
         T::default()
     }
 
+    /// The number of a word; 0 where the kernel does not count it.
+    fn of(pairs: &[(String, u64)], word: &str) -> u64 {
+        let pair = pairs.iter().find(|(known, _)| known == word);
+        pair.map_or(0, |(_, value)| *value)
+    }
+
     /// Pressure stall information, where the kernel keeps it.
     fn pressure(&self, name: &str) -> Option<Pressure> {
         let text = self.text(name)?;
@@ -229,7 +235,7 @@ impl Files<'_> {
             .flatten()
             .filter_map(size)
             .collect();
-        sizes.sort();
+        sizes.sort_unstable();
         sizes
     }
 }

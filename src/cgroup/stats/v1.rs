@@ -4,7 +4,6 @@ use super::json::CPUSET;
 use super::{BlockIoEntry, Counter, Files, Hugetlb, MemoryUse, Pids, Stats};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
-use std::collections::BTreeMap;
 
 /// The unit of `cpuacct.stat`, in nanoseconds: USER_HZ is 100 on every architecture that we know.
 const TICK_NSEC: u64 = 10_000_000;
@@ -105,9 +104,9 @@ fn list(files: &Files<'_>, name: &str) -> Vec<u64> {
 }
 
 fn memory(files: &Files<'_>, stats: &mut Stats) {
-    let raw: BTreeMap<_, _> = files.pairs("memory.stat").into_iter().collect();
+    let raw = files.pairs("memory.stat");
     stats.memory = MemoryUse {
-        cache: raw.get("cache").copied().unwrap_or(0),
+        cache: Files::of(&raw, "cache"),
         usage: counter(files, "memory"),
         swap: counter(files, "memory.memsw"),
         kernel: counter(files, "memory.kmem"),
@@ -231,7 +230,7 @@ fn hugetlb(files: &Files<'_>, stats: &mut Stats) {
             max: counted.max,
             failures: counted.failures,
         };
-        stats.hugetlb.insert(size, hugetlb);
+        stats.hugetlb.push((size, hugetlb));
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{BlockIo, BlockIoEntry, Counter, CpuTime, Files, Hugetlb, MemoryUse, Pids, Stats, v1};
 use crate::error::Result;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Of each controller that the cgroup has.
@@ -17,7 +16,7 @@ pub fn stats(path: &Path) -> Result<Stats> {
     };
     for size in files.huge_page_sizes() {
         if let Some(hugetlb) = hugetlb(&files, &size) {
-            stats.hugetlb.insert(size, hugetlb);
+            stats.hugetlb.push((size, hugetlb));
         }
     }
     files.finish().map(|()| stats)
@@ -43,7 +42,7 @@ fn cpu(files: &Files<'_>) -> CpuTime {
 }
 
 fn memory(files: &Files<'_>) -> MemoryUse {
-    let raw: BTreeMap<_, _> = files.pairs("memory.stat").into_iter().collect();
+    let raw = files.pairs("memory.stat");
     let usage = counter(files, "memory").unwrap_or_default();
     // v1 counts memory and swap together. Their highest sum is not known.
     let swap = counter(files, "memory.swap").map(|swap| Counter {
@@ -53,7 +52,7 @@ fn memory(files: &Files<'_>) -> MemoryUse {
         failures: 0,
     });
     MemoryUse {
-        cache: raw.get("file").copied().unwrap_or(0),
+        cache: Files::of(&raw, "file"),
         usage,
         swap: swap.unwrap_or(Counter { max: 0, ..usage }),
         pressure: files.pressure("memory.pressure"),
@@ -135,11 +134,10 @@ fn hugetlb(files: &Files<'_>, size: &str) -> Option<Hugetlb> {
         .number(&[&name, ".rsvd.current"].concat())
         .or_else(|| files.number(&[&name, ".current"].concat()))?;
     let events = files.pairs(&[&name, ".events"].concat());
-    let max = events.iter().find(|(key, _)| key == "max");
     Some(Hugetlb {
         usage,
         max: 0,
-        failures: max.map_or(0, |(_, value)| *value),
+        failures: Files::of(&events, "max"),
     })
 }
 
