@@ -317,6 +317,12 @@ fn a_cgroup_that_is_given_is_used() {
                 let _ = fs::write(directory.join(file), text);
             }
         }
+        // On v2, only who may write to what is above both moves a process: the user's is beside the container's.
+        let caller = directory.join("caller");
+        if fs::write(root.join("cgroup.subtree_control"), "+pids").is_ok() {
+            fs::create_dir(&caller).unwrap();
+            home.before = format!("echo $$ > {}/cgroup.procs", caller.display());
+        }
         let entries = fs::read_dir(&directory)
             .unwrap()
             .flatten()
