@@ -7,6 +7,7 @@ mod cgroup;
 mod check;
 mod cli;
 mod container;
+mod criu;
 mod error;
 mod json;
 mod log;

@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 impl Cgroup {
+    /// The directory in which the cgroup is frozen.
+    pub fn freezer_path(&self) -> Option<PathBuf> {
+        self.freezer().map(|(directory, _)| directory)
+    }
+
     /// The file that freezes: its directory and name.
     fn freezer(&self) -> Option<(PathBuf, &'static str)> {
         match self.unified {

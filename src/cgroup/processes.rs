@@ -6,6 +6,20 @@ use crate::sys::process;
 use std::time::Duration;
 
 impl Cgroup {
+    /// Moves a process into the cgroup, once [`Cgroup::make`] has made it; with systemd, [`Cgroup::adopt`] does that.
+    pub fn place(&self, pid: i32) -> Result<()> {
+        let v2 = self.processes();
+        let v1 = self
+            .directories
+            .iter()
+            .filter(|directory| !directory.controllers.is_empty());
+        for path in v1.map(|directory| &directory.path).chain(&v2) {
+            write(path, "cgroup.procs", &pid.to_string())
+                .with_context(|| format!("write {}", path.join("cgroup.procs").display()))?;
+        }
+        Ok(())
+    }
+
     /// The processes in the cgroup and below it.
     pub fn procs(&self) -> Result<Vec<i32>> {
         let mut pids = Vec::new();

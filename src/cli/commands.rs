@@ -2,9 +2,9 @@
 
 use super::parse::Matches;
 use super::{
-    Global, completion, events, features, kill, list, man, print, ps, regex, spec, update,
+    Global, completion, criu, events, features, kill, list, man, print, ps, regex, spec, update,
 };
-use crate::container::{self, Options, Readiness, Terminal};
+use crate::container::{self, Created, Options, Readiness, Terminal};
 use crate::error::{Context, Error, Result};
 use crate::log;
 use crate::oci::{self, Status};
@@ -33,11 +33,13 @@ pub fn run(name: &str, global: &Global, matches: &Matches) -> Result<u8> {
         "completion" => print(&completion::script(matches.argument(0)?)?).map(|()| 0),
         "features" => features::features(),
         "man" => print(&man::page(matches)?).map(|()| 0),
-        other => Err(Error::new(format!("{other}: not supported yet"))),
+        "checkpoint" => criu::checkpoint(global, matches),
+        "restore" => criu::restore(global, matches),
+        other => Err(Error::new(format!("internal: no command {other}"))),
     }
 }
 
-fn options(global: &Global, matches: &Matches) -> Result<Options> {
+pub(super) fn options(global: &Global, matches: &Matches) -> Result<Options> {
     let id = if matches.arguments.is_empty() {
         ""
     } else {
@@ -85,8 +87,13 @@ fn run_container(global: &Global, matches: &Matches) -> Result<u8> {
         }
         return Ok(0);
     }
+    stay(global, created, signals, matches.flag("keep"))
+}
+
+/// Stays with a container's process until it has ended, and removes the container, unless it is kept.
+pub(super) fn stay(global: &Global, created: Created, signals: OwnedFd, keep: bool) -> Result<u8> {
     let status = foreground(&created.child, signals, created.console, created.readiness)?;
-    if !matches.flag("keep") {
+    if !keep {
         container::remove(&global.store, &created.record)?;
     }
     Ok(status)

@@ -16,11 +16,28 @@ pub fn listening() -> u32 {
     }
 }
 
+/// `--status-fd`; -1 is none.
+pub fn status_fd(matches: &Matches) -> Result<Option<i32>> {
+    match matches.value("status-fd").filter(|value| *value != "-1") {
+        Some(_) => Ok(Some(matches.number("status-fd")? as i32)),
+        None => Ok(None),
+    }
+}
+
 /// Makes sure that those which the command hands on are there, before we open any ourselves, and that no others reach
 /// the container.
 pub fn keep(command: &str, matches: &Matches) -> Result<()> {
     let listening = match command {
         "create" | "run" => listening(),
+        "checkpoint" | "restore" => {
+            // Before another gets that number.
+            if let Some(number) = status_fd(matches)?.filter(|number| !sys::is_open(*number)) {
+                return Err(Error::new(format!(
+                    "invalid --status-fd argument {number}: bad file descriptor"
+                )));
+            }
+            0
+        }
         "exec" => 0,
         _ => return Ok(()),
     };

@@ -2,6 +2,7 @@
 
 mod commands;
 mod completion;
+mod criu;
 mod descriptors;
 mod events;
 mod features;

@@ -67,15 +67,15 @@ pub struct Created {
 }
 
 /// What is undone when making the container fails.
-struct Undo {
+pub(super) struct Undo {
     directory: PathBuf,
-    cgroup: Option<Cgroup>,
+    pub cgroup: Option<Cgroup>,
     /// The cgroup's directories that were not there before.
     made: Vec<PathBuf>,
     rdt: Option<resctrl::Class>,
     /// Its pid is ours alone until it is waited for.
-    child: Option<i32>,
-    done: bool,
+    pub child: Option<i32>,
+    pub done: bool,
 }
 
 impl Drop for Undo {
@@ -108,36 +108,19 @@ impl Drop for Undo {
 pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Result<Created> {
     check::id(&options.id)?;
     let (text, mut config) = load(options)?;
-    let bundle = absolute(&options.bundle)?;
-    let terminal = config
-        .process
-        .as_ref()
-        .is_some_and(|process| process.terminal);
-    let leaves = options.detach || options.await_start;
-    check_terminal(terminal, leaves, options.console_socket.as_deref())?;
-    identity::check_groups(&config)?;
-    let rootfs = rootfs(&config, &bundle);
-    let rootfs = file::canonical_directory(&rootfs).map_err(|_| {
-        Error::new(format!(
-            "root.path: {} is not a directory",
-            rootfs.display()
-        ))
-    })?;
+    let (bundle, rootfs) = places(options, &config)?;
     host::check_sysctls(&config)?;
     let mut facts = facts(&config, options, &bundle, rootfs);
 
-    let directory = store.claim(&options.id)?;
-    let mut undo = Undo {
-        directory: directory.clone(),
-        cgroup: None,
-        made: Vec::new(),
-        rdt: None,
-        child: None,
-        done: false,
-    };
-    file::create(&directory.join(store::CONFIG), 0o644)
-        .and_then(|mut file| file.write_all(&text))
-        .context("write config.json")?;
+    let prepared = prepare(store, options, &text, &config, &bundle, &facts.rootfs)?;
+    let Prepared {
+        mut undo,
+        mut record,
+        file,
+        mut cgroup,
+        layout,
+    } = prepared;
+    let directory = store.directory(&options.id);
     if readiness::manager().is_some() {
         readiness::add_to(&mut config, &directory)?;
     }
@@ -146,38 +129,6 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         process.env.push(format!("LISTEN_FDS={count}"));
         process.env.push("LISTEN_PID=1".into());
     }
-
-    let linux = &config.linux;
-    let layout = Layout::detect()?;
-    let wanted = Wanted {
-        id: &options.id,
-        path: linux.cgroups_path.as_deref(),
-        manager: options.manager,
-        rootless: options.rootless,
-        owner: cgroup::owner(&config),
-        annotations: &config.annotations,
-    };
-    let mut cgroup = Cgroup::plan(&layout, &wanted)?;
-    let mut record = Record::new(&options.id, &config, &bundle, &facts.rootfs, cgroup.clone());
-    record.no_new_keyring = options.no_new_keyring;
-    if program::mounts_for_host(&config) {
-        record.mount_before = host::mount_id(&facts.rootfs);
-    }
-    record.rdt = resctrl::plan(linux, &options.id)?;
-    // Before anything is made, so that `delete --force` finds it all should we be killed.
-    let file = store.begin(&record)?;
-    if let Some(class) = &record.rdt {
-        undo.rdt = Some(class.clone());
-        class.make(linux)?;
-    }
-    undo.made = cgroup.make(linux.resources.as_ref())?;
-    if cgroup.is_none() && !record.own_pid_namespace {
-        log::warn(
-            "a container with neither a cgroup nor a PID namespace of its own: not all of its processes can be found, \
-             to be killed or listed. Such configuration is strongly discouraged",
-        );
-    }
-    undo.cgroup = Some(cgroup.without_unit());
     let tasks = cgroup.join_fds()?;
     facts.hierarchies = tasks.len();
     if config
@@ -250,6 +201,98 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         poststart(store, &created)?;
     }
     Ok(created)
+}
+
+/// The bundle and its rootfs, as absolute paths, once it is clear that the container may be made of them.
+pub(super) fn places(options: &Options, config: &Config) -> Result<(PathBuf, PathBuf)> {
+    let bundle = absolute(&options.bundle)?;
+    let terminal = config
+        .process
+        .as_ref()
+        .is_some_and(|process| process.terminal);
+    let leaves = options.detach || options.await_start;
+    check_terminal(terminal, leaves, options.console_socket.as_deref())?;
+    identity::check_groups(config)?;
+    let rootfs = rootfs(config, &bundle);
+    let rootfs = file::canonical_directory(&rootfs).map_err(|_| {
+        Error::new(format!(
+            "root.path: {} is not a directory",
+            rootfs.display()
+        ))
+    })?;
+    Ok((bundle, rootfs))
+}
+
+/// A container that has all but its process.
+pub(super) struct Prepared {
+    pub undo: Undo,
+    pub record: Record,
+    /// See [`Store::begin`].
+    pub file: File,
+    /// As it is to be.
+    pub cgroup: Cgroup,
+    pub layout: Layout,
+}
+
+/// Makes the container's directory, its record, and its cgroup.
+pub(super) fn prepare(
+    store: &Store,
+    options: &Options,
+    text: &[u8],
+    config: &Config,
+    bundle: &Path,
+    rootfs: &Path,
+) -> Result<Prepared> {
+    let directory = store.claim(&options.id)?;
+    let mut undo = Undo {
+        directory: directory.clone(),
+        cgroup: None,
+        made: Vec::new(),
+        rdt: None,
+        child: None,
+        done: false,
+    };
+    file::create(&directory.join(store::CONFIG), 0o644)
+        .and_then(|mut file| file.write_all(text))
+        .context("write config.json")?;
+    let linux = &config.linux;
+    let layout = Layout::detect()?;
+    let wanted = Wanted {
+        id: &options.id,
+        path: linux.cgroups_path.as_deref(),
+        manager: options.manager,
+        rootless: options.rootless,
+        owner: cgroup::owner(config),
+        annotations: &config.annotations,
+    };
+    let mut cgroup = Cgroup::plan(&layout, &wanted)?;
+    let mut record = Record::new(&options.id, config, bundle, rootfs, cgroup.clone());
+    record.no_new_keyring = options.no_new_keyring;
+    if program::mounts_for_host(config) {
+        record.mount_before = host::mount_id(rootfs);
+    }
+    record.rdt = resctrl::plan(linux, &options.id)?;
+    // Before anything is made, so that `delete --force` finds it all should we be killed.
+    let file = store.begin(&record)?;
+    if let Some(class) = &record.rdt {
+        undo.rdt = Some(class.clone());
+        class.make(linux)?;
+    }
+    undo.made = cgroup.make(linux.resources.as_ref())?;
+    if cgroup.is_none() && !record.own_pid_namespace {
+        log::warn(
+            "a container with neither a cgroup nor a PID namespace of its own: not all of its processes can be found, \
+             to be killed or listed. Such configuration is strongly discouraged",
+        );
+    }
+    undo.cgroup = Some(cgroup.without_unit());
+    Ok(Prepared {
+        undo,
+        record,
+        file,
+        cgroup,
+        layout,
+    })
 }
 
 /// runc's rules about terminals; `leaves` says that nobody stays to copy it.

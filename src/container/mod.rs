@@ -1,10 +1,12 @@
 //! The life cycle of containers, and the store of their states.
 
 mod bundle;
+mod checkpoint;
 mod create;
 mod described;
 mod events;
 mod exec;
+mod external;
 mod foreground;
 mod handles;
 mod hooks;
@@ -21,6 +23,7 @@ mod readiness;
 mod report;
 mod resctrl;
 mod resctrl_stats;
+mod restore;
 mod stdio;
 mod store;
 mod subordinate;
@@ -28,7 +31,8 @@ mod trees;
 mod update;
 
 pub use bundle::plan;
-pub use create::{Options, create};
+pub use checkpoint::{Images, checkpoint};
+pub use create::{Created, Options, create};
 pub use events::events;
 pub use exec::{Exec, exec};
 pub use foreground::{Terminal, wait};
@@ -37,5 +41,6 @@ pub use mounts::mounts;
 pub use processes::processes;
 pub use readiness::Readiness;
 pub use resctrl::Schema;
+pub use restore::restore;
 pub use store::{Record, Store};
 pub use update::update;

@@ -12,8 +12,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The directory of the socket, below the container's; and where the container sees it.
-const DIRECTORY: &str = "notify";
-const INSIDE: &str = "/run/notify";
+pub(super) const DIRECTORY: &str = "notify";
+pub(super) const INSIDE: &str = "/run/notify";
 const NAME: &str = "notify.sock";
 
 /// The service manager's socket, when there is one.

@@ -147,6 +147,29 @@ pub fn canonical_directory(path: &Path) -> std::io::Result<PathBuf> {
     Ok(OsStr::from_bytes(&buffer[..length as usize]).into())
 }
 
+/// Opens a path for its sake alone, with links and `..` meaning what they mean to one whose root the directory is:
+/// openat2(2) with RESOLVE_IN_ROOT.
+pub fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> std::io::Result<OwnedFd> {
+    const RESOLVE_IN_ROOT: u64 = 0x10;
+    let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let how = [(libc::O_PATH | libc::O_CLOEXEC) as u64, 0, RESOLVE_IN_ROOT];
+    // SAFETY: the path is a C string, and `struct open_how` is three of these; both outlive the call.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            root.as_raw_fd(),
+            path.as_ptr(),
+            &raw const how,
+            size_of_val(&how),
+        )
+    };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// unlink(2); one that is not there is gone.
 pub fn remove(path: &Path) -> std::io::Result<()> {
     let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;

@@ -114,6 +114,17 @@ pub fn is_open(number: i32) -> bool {
     unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
 }
 
+/// The descriptor of that number, which was open when we were started, if it can be written to. It is ours now.
+pub fn take_writable(number: i32) -> Result<OwnedFd> {
+    // SAFETY: takes numbers only.
+    let flags = check(unsafe { libc::fcntl(number, libc::F_GETFL) })?;
+    match flags & libc::O_ACCMODE {
+        libc::O_RDONLY => Err(Error::new("not writable")),
+        // SAFETY: it is open, and nobody else of ours knows of it.
+        _ => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
+    }
+}
+
 /// Makes all descriptors from this number on close-on-exec: close_range(2). Kernels before 5.11 cannot.
 pub fn close_on_exec_from(first: i32) {
     const CLOSE_RANGE_CLOEXEC: u32 = 4;

@@ -2,6 +2,7 @@
 
 use super::{c_path, check};
 use crate::error::Result;
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -42,6 +43,21 @@ pub fn clone_tree(path: &Path, recursive: bool, nofollow: bool) -> Result<OwnedF
     let path = c_path(path)?;
     // SAFETY: the path is a C string that outlives the call.
     descriptor(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })
+}
+
+/// Enters a new mount namespace, whose mounts follow those of the old one, but not the other way round.
+pub fn enter_own_namespace() -> Result<()> {
+    super::spawn::unshare(libc::CLONE_NEWNS)?;
+    let (none, flags) = (std::ptr::null(), libc::MS_SLAVE | libc::MS_REC);
+    // SAFETY: the path is a C string; a change of propagation takes no other argument.
+    check(unsafe { libc::mount(none, c"/".as_ptr(), none, flags, none.cast()) }).map(drop)
+}
+
+/// Mounts a file or directory, with all that is mounted below it, over another: mount(2).
+pub fn bind(from: &CStr, to: &CStr) -> Result<()> {
+    let (none, flags) = (std::ptr::null(), libc::MS_BIND | libc::MS_REC);
+    // SAFETY: the paths are C strings that outlive the call; a bind takes no other argument.
+    check(unsafe { libc::mount(from.as_ptr(), to.as_ptr(), none, flags, none.cast()) }).map(drop)
 }
 
 /// Takes what is mounted at the path away, with all mounts below it, and nothing with them that they are peers of:
