@@ -191,7 +191,7 @@ impl Server {
             let number = |wanted| find(answer, wanted).map_or(0, |field| field.number());
             if number(response::SUCCESS) == 0 {
                 let text = find(answer, response::ERROR_TEXT).map_or(&[][..], |it| it.bytes());
-                let text = String::from_utf8_lossy(text);
+                let text = String::from_utf8_lossy(text.trim_ascii());
                 return Err(Error::new(format!(
                     "criu failed: type {} errno {}{}{text}",
                     kind.name(),

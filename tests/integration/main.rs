@@ -16,6 +16,7 @@ mod binds;
 mod cgroups;
 mod cli;
 mod config;
+mod criu;
 mod crun;
 mod delegation;
 mod devices;
