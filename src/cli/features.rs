@@ -31,6 +31,7 @@ fn document() -> Features {
             "org.coracle.landlock.abi",
             sys::filter::landlock_abi().to_string(),
         ),
+        ("org.opencontainers.runc.checkpoint.enabled", "true".into()),
         ("org.opencontainers.runc.version", RUNC_VERSION.to_string()),
     ];
     Features {
