@@ -107,6 +107,7 @@ impl Images {
         if parent.is_absolute() {
             return Err(Error::new("--parent-path must be relative"));
         }
+        make_directory("--image-path", &self.directory)?;
         let whole = self.directory.join(parent);
         let wrong = match fs::metadata(&whole) {
             Ok(metadata) if metadata.is_dir() => return Ok(()),

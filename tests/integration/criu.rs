@@ -218,7 +218,7 @@ fn restore_stays_with_the_process_and_hooks_are_told() {
     let log = bundle.dir.join("hooks");
     let hook = |name: &str| {
         let script = format!(
-            "echo {name} $(grep -o '\"pid\":[0-9]*' | wc -l) >> {}",
+            "echo {name} $(grep -c '\"pid\":[1-9]') >> {}",
             log.display()
         );
         json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}])
@@ -324,7 +324,6 @@ fn what_cannot_be_done_is_said() {
             ("--page-server", "host", "Use --page-server ADDRESS:PORT"),
             ("--empty-ns", "pid", "--empty-ns: namespace \"pid\""),
             ("--parent-path", "/tmp", "--parent-path must be relative"),
-            ("--parent-path", "nonesuch", "invalid --parent-path: stat"),
             ("--status-fd", "99", "invalid --status-fd argument 99"),
             ("--status-fd", "x", "--status-fd: \"x\" is not a number"),
         ] {
@@ -333,6 +332,9 @@ fn what_cannot_be_done_is_said() {
         }
         assert_eq!(container.status(), "running");
         assert!(!Path::new(images).exists());
+        let args = ["--image-path", images, "--parent-path", "nonesuch", &id];
+        let args = [&["checkpoint"], &args[..]].concat();
+        failing(&bundle, &args, "invalid --parent-path: stat");
     }
     bundle.assert_nothing_left();
     let dir = bundle.bundle();
@@ -343,7 +345,6 @@ fn what_cannot_be_done_is_said() {
         &args,
         "descriptors.json: no such file or directory",
     );
-    fs::create_dir(images).unwrap();
     let descriptors = "[\"/dev/null\",\"/dev/null\",\"/dev/null\"]";
     fs::write(Path::new(images).join("descriptors.json"), descriptors).unwrap();
     failing(&bundle, &args, missing);
