@@ -15,8 +15,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-const NULL: &str = "/dev/null";
-
 /// A mount of the host's files: its destination, which is its name for criu, and its source.
 type External = (String, PathBuf);
 
@@ -78,14 +76,6 @@ pub fn leave_mounts(
         );
     }
     options.pair(option::EXT_MNT, notify.as_bytes(), notify.as_bytes());
-    // Files are hidden under the null device.
-    for path in &config.linux.masked_paths {
-        let hidden = file::open_in_root(root.as_fd(), Path::new(path))
-            .is_ok_and(|hidden| File::from(hidden).metadata().is_ok_and(|it| !it.is_dir()));
-        if hidden {
-            options.pair(option::EXT_MNT, path.as_bytes(), NULL.as_bytes());
-        }
-    }
     Ok(())
 }
 
@@ -103,7 +93,6 @@ pub fn find_mounts(
     for (name, source) in mounts(config, bundle, cgroup)? {
         add(&name, &source);
     }
-    add(NULL, Path::new(NULL));
     let notify = directory.join(readiness::DIRECTORY);
     file::make_directory(&notify).with_context(|| format!("mkdir {}", notify.display()))?;
     add(&clean_path(readiness::INSIDE), &notify);

@@ -11,7 +11,7 @@ use crate::criu::{self, Message, Notification, Request, Server, option};
 use crate::error::{Context, Error, Result};
 use crate::json;
 use crate::oci::{Config, Status};
-use crate::sys::{file, process, socket, spawn};
+use crate::sys::{file, mount, process, socket, spawn};
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -167,6 +167,18 @@ fn enter(
     Ok(())
 }
 
+/// Makes the root of a process read-only again: criu does not, as the root is the one mount that it is given.
+fn protect_root(pid: i32) -> Result<()> {
+    const RDONLY: u64 = 1;
+    process::in_child(|| {
+        let path = format!("/proc/{pid}/ns/mnt");
+        let namespace = fs::File::open(&path).with_context(|| format!("open {path}"))?;
+        spawn::setns(namespace.as_fd(), libc::CLONE_NEWNS).context("setns")?;
+        let root = file::open_directory(Path::new("/")).context("open /")?;
+        mount::set_attributes(root.as_fd(), RDONLY, 0, 0, false).context("mount_setattr")
+    })
+}
+
 /// Does what is to be done at one of criu's steps.
 fn follow(
     notification: Notification<'_>,
@@ -187,6 +199,9 @@ fn follow(
             record.pid = notification.pid;
             record.start_time = store::stat(record.pid).map_or(0, |(_, start)| start);
             undo.child = Some(record.pid);
+            if config.root.as_ref().is_some_and(|root| root.readonly) {
+                protect_root(record.pid).context("root.readonly")?;
+            }
             store.save(record)
         }
         b"orphan-pts-master" => notification.descriptor.map_or(Ok(()), take_console),

@@ -325,8 +325,9 @@ pub fn quote_log(path: &Path) {
             _ if at > quoted + BEFORE => log::warn("..."),
             _ => {}
         }
-        for number in quoted.max(at.saturating_sub(BEFORE))..=at {
-            log::warn(&format!("{}:{}", number + 1, lines[number]));
+        let first = quoted.max(at.saturating_sub(BEFORE));
+        for (line, number) in lines[first..=at].iter().zip(first + 1..) {
+            log::warn(&format!("{number}:{line}"));
         }
         quoted = at + 1;
     }
