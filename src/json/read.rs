@@ -98,6 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The first byte of what comes next.
+    #[inline(always)]
     fn peek(&mut self) -> Option<u8> {
         while let Some(&byte) = self.text.get(self.at) {
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -109,6 +110,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a string comes next.
+    #[inline(always)]
     pub fn is_string(&mut self) -> bool {
         self.peek() == Some(b'"')
     }

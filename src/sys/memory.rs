@@ -74,8 +74,9 @@ fn class(layout: Layout) -> Option<usize> {
     if layout.size() > MOST_BYTES || layout.align() > LEAST_BYTES {
         return None;
     }
-    let size = layout.size().max(LEAST_BYTES).next_power_of_two();
-    Some((size / LEAST_BYTES).ilog2() as usize)
+    // How many bits the number of the last byte has above those of the least size.
+    let above = layout.size().saturating_sub(1) / LEAST_BYTES;
+    Some((usize::BITS - above.leading_zeros()) as usize)
 }
 
 fn map(size: usize) -> *mut u8 {

@@ -118,6 +118,55 @@ impl Names {
     }
 }
 
+/// The calls that can be made through a multiplexer, sorted: the number that `socketcall(2)` knows them by, or that
+/// of `ipc(2)` and 100.
+const MULTIPLEXED: [(&str, u64); 32] = [
+    ("accept", 5),
+    ("accept4", 18),
+    ("bind", 2),
+    ("connect", 3),
+    ("getpeername", 7),
+    ("getsockname", 6),
+    ("getsockopt", 15),
+    ("listen", 4),
+    ("msgctl", 114),
+    ("msgget", 113),
+    ("msgrcv", 112),
+    ("msgsnd", 111),
+    ("recv", 10),
+    ("recvfrom", 12),
+    ("recvmmsg", 19),
+    ("recvmsg", 17),
+    ("semctl", 103),
+    ("semget", 102),
+    ("semop", 101),
+    ("semtimedop", 104),
+    ("send", 9),
+    ("sendmmsg", 20),
+    ("sendmsg", 16),
+    ("sendto", 11),
+    ("setsockopt", 14),
+    ("shmat", 121),
+    ("shmctl", 124),
+    ("shmdt", 122),
+    ("shmget", 123),
+    ("shutdown", 13),
+    ("socket", 1),
+    ("socketpair", 8),
+];
+
+/// For a call that can also be made through a multiplexer where the architecture has those: that one's name, and the
+/// first argument for this call.
+pub fn multiplexer(name: &str) -> Option<(&'static str, u64)> {
+    let index = MULTIPLEXED.binary_search_by_key(&name, |(name, _)| name);
+    let call = MULTIPLEXED[index.ok()?].1;
+    Some(if call > 100 {
+        ("ipc", call - 100)
+    } else {
+        ("socketcall", call)
+    })
+}
+
 impl Arch {
     /// The number of the syscall of this row, if the architecture has it.
     pub fn number(&self, row: usize) -> Option<u32> {
@@ -128,52 +177,5 @@ impl Arch {
             number => u32::from(number),
         };
         Some(if self.x32 { number | X32_BIT } else { number })
-    }
-
-    /// For a call that can also be made through a multiplexer: that one's name, and the first argument for this call.
-    pub fn multiplexer(&self, name: &str) -> Option<(&'static str, u64)> {
-        if !self.multiplexed {
-            return None;
-        }
-        let call = match name {
-            "socket" => 1,
-            "bind" => 2,
-            "connect" => 3,
-            "listen" => 4,
-            "accept" => 5,
-            "getsockname" => 6,
-            "getpeername" => 7,
-            "socketpair" => 8,
-            "send" => 9,
-            "recv" => 10,
-            "sendto" => 11,
-            "recvfrom" => 12,
-            "shutdown" => 13,
-            "setsockopt" => 14,
-            "getsockopt" => 15,
-            "sendmsg" => 16,
-            "recvmsg" => 17,
-            "accept4" => 18,
-            "recvmmsg" => 19,
-            "sendmmsg" => 20,
-            "semop" => 101,
-            "semget" => 102,
-            "semctl" => 103,
-            "semtimedop" => 104,
-            "msgsnd" => 111,
-            "msgrcv" => 112,
-            "msgget" => 113,
-            "msgctl" => 114,
-            "shmat" => 121,
-            "shmdt" => 122,
-            "shmget" => 123,
-            "shmctl" => 124,
-            _ => return None,
-        };
-        Some(if call > 100 {
-            ("ipc", call - 100)
-        } else {
-            ("socketcall", call)
-        })
     }
 }

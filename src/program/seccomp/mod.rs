@@ -243,17 +243,19 @@ fn add_rules(
                     rule.action.name()
                 ))
             };
+            let through = arch::multiplexer(name);
             for set in sets.iter_mut() {
-                set.know(name, row);
+                set.know(row, through);
                 if does == default {
                     continue;
                 }
                 if apart {
                     for cond in conds.chunks(1) {
-                        set.add(names, name, row, cond, does).map_err(conflict)?;
+                        set.add(names, row, through, cond, does).map_err(conflict)?;
                     }
                 } else {
-                    set.add(names, name, row, &conds, does).map_err(conflict)?;
+                    set.add(names, row, through, &conds, does)
+                        .map_err(conflict)?;
                 }
             }
         }

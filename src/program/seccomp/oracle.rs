@@ -299,7 +299,8 @@ fn read(seccomp: &Seccomp, call: &Call) -> Read {
                 continue;
             };
             let mut forms = vec![(family.number(row), None)];
-            if let Some((through, number)) = family.multiplexer(name) {
+            if let Some((through, number)) = arch::multiplexer(name).filter(|_| family.multiplexed)
+            {
                 forms.push((family.number(names.find(through).unwrap()), Some(number)));
             }
             for (_, number) in forms.into_iter().filter(|(nr, _)| *nr == Some(call.nr)) {

@@ -82,6 +82,9 @@ pub struct Rules {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conflict;
 
+/// What [`arch::multiplexer`](super::arch::multiplexer) says of a syscall.
+pub type Through = Option<(&'static str, u64)>;
+
 impl Rules {
     /// No rules yet.
     pub fn new(arch: &'static Arch) -> Rules {
@@ -92,10 +95,10 @@ impl Rules {
         }
     }
 
-    /// Notes that the profile knows this syscall.
-    pub fn know(&mut self, name: &str, row: usize) {
+    /// Notes that the profile knows the syscall of this row; `through` says whether it can be multiplexed.
+    pub fn know(&mut self, row: usize, through: Through) {
         // A call that is multiplexed counts not by its direct number: libseccomp resolves it to a pseudo number.
-        if self.arch.multiplexer(name).is_none() {
+        if through.is_none() || !self.arch.multiplexed {
             self.last = self.last.max(self.arch.number(row).unwrap_or(0));
         }
     }
@@ -104,12 +107,12 @@ impl Rules {
     pub fn add(
         &mut self,
         names: &Names,
-        name: &str,
         row: usize,
+        through: Through,
         conds: &[Cond],
         action: u32,
     ) -> Result<(), Conflict> {
-        if let Some((multiplexer, call)) = self.arch.multiplexer(name) {
+        if let Some((multiplexer, call)) = through.filter(|_| self.arch.multiplexed) {
             // The first argument is the call's number then, and a condition on it is lost, as with libseccomp.
             let mut muxed = vec![Cond {
                 arg: 0,
