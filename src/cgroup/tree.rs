@@ -148,7 +148,8 @@ pub fn remove(path: &Path) -> std::io::Result<()> {
         match fs::remove_dir(path) {
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) && round < ROUNDS => {
                 let mut below = false;
-                for entry in fs::read_dir(path)?.flatten() {
+                // Who made it may remove it, too, at the same time.
+                for entry in fs::read_dir(path).into_iter().flatten().flatten() {
                     if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                         remove(&entry.path())?;
                         below = true;
