@@ -103,7 +103,9 @@ pub struct Names(Vec<&'static str>);
 impl Names {
     /// Splits the table.
     pub fn new() -> Names {
-        Names(table::NAMES.split('\n').collect())
+        let mut names = Vec::with_capacity(table::NUMBERS.len());
+        names.extend(table::NAMES.split('\n'));
+        Names(names)
     }
 
     /// All of them, sorted.

@@ -2,8 +2,6 @@
 
 use super::rules::{Chain, Cond, Verdict};
 use crate::oci::SeccompOperator as Op;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
 /// `struct seccomp_data`: where the syscall's number is.
 pub const NR: u32 = 0;
@@ -16,7 +14,7 @@ const ALL: u32 = u32::MAX;
 pub type Id = u32;
 
 /// How a test compares the word with its constant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jump {
     /// Equal.
     Eq,
@@ -27,7 +25,7 @@ pub enum Jump {
 }
 
 /// A part of the filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Node {
     /// The end, with this verdict.
     Return(u32),
@@ -49,36 +47,33 @@ pub enum Node {
 }
 
 /// All nodes; each refers to earlier ones only.
-#[derive(Default)]
 pub struct Graph {
     /// The nodes.
     pub nodes: Vec<Node>,
-    known: HashMap<Node, Id, BuildHasherDefault<Mix>>,
+    /// The ids of the nodes and 1, each at the place that the node's hash names, or in the next free one behind it; 0 in
+    /// those. At least half of the places, a power of two, are free.
+    places: Vec<Id>,
 }
 
-/// Hashes some words. Whoever writes the profile may as well make it long: no need of a hash that cannot be foreseen,
-/// with its call for random bytes and its price, a sixth of a plan's instructions.
-#[derive(Default)]
-struct Mix(u64);
-
-impl Hasher for Mix {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, word: u32) {
+impl Node {
+    /// Whoever writes the profile may as well make it long: no need of a hash that cannot be foreseen, with its call for
+    /// random bytes and its price, a sixth of a plan's instructions.
+    fn hash(&self) -> usize {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        self.0 = (self.0.rotate_left(5) ^ u64::from(word)).wrapping_mul(ODD);
-    }
-
-    fn write_isize(&mut self, discriminant: isize) {
-        self.write_u32(discriminant as u32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+        let words = match *self {
+            Node::Return(action) => [action, 0, 0, 0, 0, 0],
+            Node::Test {
+                offset,
+                mask,
+                jump,
+                k,
+                yes,
+                no,
+            } => [offset + 1 + ((jump as u32) << 16), mask, k, yes, no, 0],
+        };
+        let mix =
+            |hash: u64, word: &u32| (hash.rotate_left(5) ^ u64::from(*word)).wrapping_mul(ODD);
+        (words.iter().fold(0, mix) >> 32) as usize
     }
 }
 
@@ -86,12 +81,42 @@ impl Hasher for Mix {
 pub type Range = (u32, Id);
 
 impl Graph {
+    /// No nodes yet, and room for those of most filters.
+    pub fn new() -> Graph {
+        const NODES: usize = 1024;
+        Graph {
+            nodes: Vec::with_capacity(NODES),
+            places: vec![0; 2 * NODES],
+        }
+    }
+
     fn node(&mut self, node: Node) -> Id {
-        let nodes = &mut self.nodes;
-        *self.known.entry(node).or_insert_with(|| {
-            nodes.push(node);
-            nodes.len() as Id - 1
+        if 2 * self.nodes.len() >= self.places.len() {
+            self.places = vec![0; 2 * self.places.len()];
+            for index in 0..self.nodes.len() {
+                let (place, _) = self.look(&self.nodes[index]);
+                self.places[place] = index as Id + 1;
+            }
+        }
+        let (place, known) = self.look(&node);
+        known.unwrap_or_else(|| {
+            self.nodes.push(node);
+            self.places[place] = self.nodes.len() as Id;
+            self.nodes.len() as Id - 1
         })
+    }
+
+    /// The place of a node, and its id if it is there.
+    fn look(&self, node: &Node) -> (usize, Option<Id>) {
+        let mut place = node.hash();
+        loop {
+            place &= self.places.len() - 1;
+            match self.places[place] {
+                0 => return (place, None),
+                id if self.nodes[id as usize - 1] == *node => return (place, Some(id - 1)),
+                _ => place += 1,
+            }
+        }
     }
 
     /// The end with this verdict.

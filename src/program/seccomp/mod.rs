@@ -143,7 +143,7 @@ pub fn compile(seccomp: &Seccomp, strict: bool) -> Result<Filter> {
         SeccompAction::Allow | SeccompAction::Log | SeccompAction::Trace
     );
 
-    let mut graph = Graph::default();
+    let mut graph = Graph::new();
     let mut root = graph.verdict(BAD_ARCH);
     let bad_arch = root;
     for at in (0..sets.len()).rev() {
