@@ -9,6 +9,8 @@ mod cli;
 mod container;
 mod criu;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod json;
 mod log;
 // The whole of the specification, also what no command asks for yet.

@@ -33,6 +33,9 @@ pub fn each(global: &Global, matches: &Matches, deed: impl Fn(&str) -> Result<()
     Ok(status)
 }
 
+/// The longest pattern, in bytes.
+const LONGEST: usize = 1024;
+
 /// Whether any part of the text matches.
 fn finds(pattern: &[u8], text: &[u8]) -> bool {
     (0..=text.len()).any(|at| any(pattern, text, at, &mut |_| true))
@@ -84,9 +87,12 @@ fn repeat(
     rest: Rest<'_>,
 ) -> bool {
     let count = (least.saturating_sub(1), most.saturating_sub(1));
-    // An empty match again and again would never end.
-    let again =
-        &mut |end| (end > at || least > 0) && repeat(one, more, count, text, end, &mut *rest);
+    let again = &mut |end| match (end > at, least > 0) {
+        (true, _) => repeat(one, more, count, text, end, &mut *rest),
+        // An empty match counts for as many as are still to come.
+        (false, true) => sequence(more, text, end, &mut *rest),
+        (false, false) => false,
+    };
     most > 0 && single(one, text, at, again) || least == 0 && sequence(more, text, at, rest)
 }
 
@@ -194,6 +200,14 @@ fn interval(pattern: &[u8]) -> Option<(u32, u32, usize)> {
 
 /// What is wrong with the pattern.
 fn check(pattern: &[u8]) -> std::result::Result<(), &'static str> {
+    // All that follows goes as deep as the pattern's parentheses.
+    match pattern.len() {
+        0..=LONGEST => check_part(pattern),
+        _ => Err("too long"),
+    }
+}
+
+fn check_part(pattern: &[u8]) -> std::result::Result<(), &'static str> {
     let mut pattern = pattern;
     let mut quantified = true;
     while let [first, ..] = pattern {
@@ -202,7 +216,7 @@ fn check(pattern: &[u8]) -> std::result::Result<(), &'static str> {
             (b'*' | b'+' | b'?', _) if quantified => return Err("nothing to repeat"),
             (b'{', _) if quantified || interval(pattern).is_none() => return Err("bad interval"),
             (b')', _) => return Err("unmatched )"),
-            (b'(', [_, inner @ .., b')']) => check(inner)?,
+            (b'(', [_, inner @ .., b')']) => check_part(inner)?,
             (b'(', _) => return Err("unmatched ("),
             (b'[', [.., b']']) if one.len() > 2 => {}
             (b'[', _) => return Err("unmatched ["),
@@ -226,6 +240,18 @@ fn check(pattern: &[u8]) -> std::result::Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::{check, finds};
+
+    #[test]
+    fn no_pattern_goes_too_deep() {
+        assert!(finds(b"^(){4294967295}a$", b"a"));
+        assert!(finds(b"^((a?){4294967295}){4294967295}$", b"a"));
+        assert!(!finds(b"^a{4294967295}$", b"a"));
+        let deep = ["(".repeat(500), "a".into(), ")".repeat(500)].concat();
+        assert_eq!(check(deep.as_bytes()), Ok(()));
+        assert!(finds(deep.as_bytes(), b"a"));
+        let deeper = ["(".repeat(100_000), ")".repeat(100_000)].concat();
+        assert_eq!(check(deeper.as_bytes()), Err("too long"));
+    }
 
     #[test]
     fn patterns_match_as_extended_regular_expressions_do() {

@@ -85,6 +85,10 @@ object! {
     }
 }
 
+fn missing() -> Error {
+    Error::new("container does not exist")
+}
+
 impl Record {
     /// A record of a container whose process is yet to be started.
     pub fn new(id: &str, config: &Config, bundle: &Path, rootfs: &Path, cgroup: Cgroup) -> Record {
@@ -114,6 +118,25 @@ impl Record {
             mount_before: None,
             rdt: None,
         }
+    }
+
+    /// The record that a file of the store holds.
+    pub fn parse(text: &[u8], file: &str) -> Result<Record> {
+        // A line that has no end yet is being written.
+        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
+        let first = lines.next().filter(|line| line.ends_with(b"\n"));
+        let mut record: Record = json::parse(first.ok_or_else(missing)?, file)?;
+        if let Some(process) = lines.next().filter(|line| line.ends_with(b"\n")) {
+            let process: FirstProcess = json::parse(process, file)?;
+            (record.pid, record.start_time) = (process.pid, process.start_time);
+        }
+        if record.format != FORMAT {
+            return Err(Error::new(format!(
+                "{file}: format {} is not that of this version of coracle, {FORMAT}",
+                record.format
+            )));
+        }
+        Ok(record)
     }
 
     /// The state document of the spec.
@@ -222,30 +245,13 @@ impl Store {
     pub fn load(&self, id: &str) -> Result<Record> {
         crate::check::id(id)?;
         let path = self.directory(id).join(RECORD);
-        let missing = || Error::new("container does not exist");
         let text = match file::read(&path) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
                 return Err(missing());
             }
             result => result.with_context(|| format!("open {}", path.display()))?,
         };
-        // A line that has no end yet is being written.
-        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
-        let first = lines.next().filter(|line| line.ends_with(b"\n"));
-        let file = path.to_string_lossy();
-        let mut record: Record = json::parse(first.ok_or_else(missing)?, &file)?;
-        if let Some(process) = lines.next().filter(|line| line.ends_with(b"\n")) {
-            let process: FirstProcess = json::parse(process, &file)?;
-            (record.pid, record.start_time) = (process.pid, process.start_time);
-        }
-        if record.format != FORMAT {
-            return Err(Error::new(format!(
-                "{}: format {} is not that of this version of coracle, {FORMAT}",
-                path.display(),
-                record.format
-            )));
-        }
-        Ok(record)
+        Record::parse(&text, &path.to_string_lossy())
     }
 
     /// The configuration as it was when the container was made.

@@ -8,7 +8,7 @@ use std::panic::{catch_unwind, resume_unwind};
 pub fn with_seeds(test: fn(&mut Random)) {
     let number_of =
         |name, default| std::env::var(name).map_or(default, |text| text.parse().expect("a number"));
-    let count = number_of("CORACLE_FUZZ", if cfg!(miri) { 100 } else { 10_000 });
+    let count = number_of("CORACLE_FUZZ", if cfg!(miri) { 30 } else { 4000 });
     let first = number_of("CORACLE_FUZZ_SEED", 1);
     for seed in first..first + count {
         if let Err(cause) = catch_unwind(|| test(&mut Random(seed))) {
