@@ -10,7 +10,7 @@ import sys
 
 from . import system
 from .containerd import Containerd
-from .images import BOX
+from .images import BOX, GREEDY
 from .scenario import scenario
 from .system import (Failure, Skip, V2, alive, cgroup_of, eventually, has, lacks, limit, namespace, needs, read,
                      same, status_of, systemd, true, wait_for_size)
@@ -454,7 +454,7 @@ def stats(c):
 @scenario
 def out_of_memory(c):
     """OOMKilled, 137"""
-    status = c.exited(c.up(c.pod(), "tail", "/dev/zero", resources={"memory_limit_in_bytes": 16 << 20}))
+    status = c.exited(c.up(c.pod(), *GREEDY, resources={"memory_limit_in_bytes": 16 << 20}))
     same(status.exit_code, 137)
     eventually(lambda: c.status(status.id).reason == "OOMKilled", "OOMKilled is not told")
 

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from .docker import BOX
+from .images import GREEDY
 from .scenario import scenario
 from .system import alive, cgroup_of, eventually, has, lacks, read, same, true
 
@@ -306,7 +307,7 @@ def exit_137(d):
 def out_of_memory(d):
     """OOMKilled is told, with 137 and an event"""
     start = time.time()
-    c = d.up("-m", "16m", "--memory-swap", "16m", "--", "tail", "/dev/zero")
+    c = d.up("-m", "16m", "--memory-swap", "16m", "--", *GREEDY)
     d.exited(c, 137)
     eventually(lambda: d.inspect(c, ".State.OOMKilled") == "true", "OOMKilled is not told")
     has(events_of(d, c, start), "oom")
