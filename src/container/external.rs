@@ -31,7 +31,11 @@ fn mounts(config: &Config, bundle: &Path, cgroup: &Cgroup) -> Result<Vec<Externa
                 )));
             }
             if mount.source.is_some() && wants_link(mount).is_none() {
-                found.push((target, source.path));
+                // Criu looks for the mount that it is in by comparing paths.
+                found.push((
+                    target,
+                    fs::canonicalize(&source.path).unwrap_or(source.path),
+                ));
             }
         } else if mount.kind.as_deref() == Some("cgroup")
             && config.linux.namespace(NamespaceType::Cgroup).is_none()

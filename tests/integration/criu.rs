@@ -3,7 +3,7 @@
 use crate::harness::*;
 use serde_json::json;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -107,7 +107,11 @@ fn a_container_goes_on_where_it_was() {
     fs::write(source.join("file"), "of the host").unwrap();
     let list = bundle.config["mounts"].as_array_mut().unwrap();
     list.push(json!({"destination": "/data", "source": source, "options": ["rbind", "ro"]}));
-    list.push(json!({"destination": "/data2/below", "source": source, "options": ["bind"]}));
+    let other = source.join("./../source");
+    list.push(json!({"destination": "/data2/below", "source": other, "options": ["bind"]}));
+    symlink("/real", bundle.dir.join("bundle/rootfs/link")).unwrap();
+    fs::create_dir(bundle.dir.join("bundle/rootfs/real")).unwrap();
+    list.push(json!({"destination": "/link", "source": ".", "options": ["bind"]}));
     bundle.config["linux"]["resources"]["pids"] = json!({"limit": 77});
     let container = bundle.start();
     wait_for_count(&bundle, 3);
