@@ -332,8 +332,11 @@ fn bytes(pointer: usize, length: usize) -> Vec<u8> {
     (0..length).map(|index| byte(pointer + index)).collect()
 }
 
+/// A number, or the address of what a pointer points to.
 fn word(pointer: usize) -> usize {
-    usize::from_ne_bytes(bytes(pointer, size_of::<usize>()).try_into().unwrap())
+    let word = std::ptr::with_exposed_provenance::<*const u8>(pointer);
+    // SAFETY: as above; each number is a pointer's address.
+    unsafe { word.read_unaligned() }.expose_provenance()
 }
 
 /// Reads the bytes, which may be the padding of a structure.
