@@ -741,8 +741,11 @@ pub fn sched_setaffinity(mask: &[u8]) -> Result<()> {
     ))
 }
 
-/// set_mempolicy(2).
+/// set_mempolicy(2). The kernel reads whole words of `nodes`.
 pub fn set_mempolicy(mode: u32, nodes: &[u8]) -> Result<()> {
+    if !nodes.len().is_multiple_of(size_of::<usize>()) {
+        return Err(Errno::INVAL);
+    }
     let pointer = if nodes.is_empty() {
         core::ptr::null()
     } else {
