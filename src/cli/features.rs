@@ -6,6 +6,7 @@ use crate::json;
 use crate::oci::*;
 use crate::program;
 use crate::sys;
+use std::collections::BTreeMap;
 
 /// Annotations of a configuration that change how a container is run; those with a dot at the end are prefixes.
 const UNSAFE_ANNOTATIONS: [&str; 5] = [
@@ -25,7 +26,9 @@ pub fn features() -> Result<u8> {
 }
 
 fn document() -> Features {
-    let annotations = [
+    let mut annotations = BTreeMap::new();
+    // One by one: to collect them would sort them first, with three kilobytes of code.
+    for (name, value) in [
         ("org.coracle.version", env!("CARGO_PKG_VERSION").to_string()),
         (
             "org.coracle.landlock.abi",
@@ -33,17 +36,16 @@ fn document() -> Features {
         ),
         ("org.opencontainers.runc.checkpoint.enabled", "true".into()),
         ("org.opencontainers.runc.version", RUNC_VERSION.to_string()),
-    ];
+    ] {
+        annotations.insert(name.to_string(), value);
+    }
     Features {
         oci_version_min: "1.0.0".into(),
         oci_version_max: VERSION.into(),
         hooks: owned(Hooks::default().lists().map(|(name, _)| name)),
         mount_options: program::mount_options(),
         linux: linux(),
-        annotations: annotations
-            .into_iter()
-            .map(|(name, value)| (name.to_string(), value))
-            .collect(),
+        annotations,
         potentially_unsafe_config_annotations: owned(UNSAFE_ANNOTATIONS),
     }
 }

@@ -6,7 +6,6 @@ use crate::error::{Context, Error, Result};
 use crate::oci::{Config, NamespaceType};
 use crate::program::wants_link;
 use crate::sys::{self, file, mount};
-use std::collections::BTreeMap;
 use std::fs;
 use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
@@ -15,7 +14,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// For mounts with `copy-symlink` whose source is a symbolic link: what it leads to.
-pub fn source_links(config: &Config, bundle: &Path) -> BTreeMap<usize, PathBuf> {
+pub fn source_links(config: &Config, bundle: &Path) -> Vec<(usize, PathBuf)> {
     let link = |(index, mount)| {
         let source = wants_link(mount)?;
         Some((index, fs::read_link(bundle.join(source)).ok()?))

@@ -29,7 +29,6 @@ pub use options::names as mount_options;
 pub use process::{bit_mask, rlimit};
 
 use crate::oci::NamespaceType;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use wire::{HEADER_SIZE, Header, MAGIC, Op, Reader, Sink, Slot, Wire};
 
@@ -43,7 +42,7 @@ pub struct Facts {
     /// The rootfs, as an absolute path.
     pub rootfs: PathBuf,
     /// What the sources of mounts with `copy-symlink` lead to that are symbolic links, by the mount's index.
-    pub source_links: BTreeMap<usize, PathBuf>,
+    pub source_links: Vec<(usize, PathBuf)>,
     /// Mounts of the host's that must not be reachable after `--no-pivot`.
     pub host_mounts: Vec<PathBuf>,
     /// Standard streams (bits 0 to 2) that are the host's null device.
@@ -76,6 +75,16 @@ pub struct Facts {
     pub keep_groups: bool,
     /// `--preserve-fds`: how many descriptors after standard error the program inherits.
     pub preserve_fds: u32,
+}
+
+impl Facts {
+    /// What the source of the mount of that index leads to.
+    fn source_link(&self, index: usize) -> Option<&PathBuf> {
+        let mut links = self.source_links.iter();
+        links
+            .find(|(known, _)| *known == index)
+            .map(|(_, link)| link)
+    }
 }
 
 /// A v1 cgroup hierarchy as it is mounted on the host.

@@ -72,7 +72,7 @@ pub fn can_enter_tree(config: &Config, facts: &Facts) -> bool {
 pub fn keep_sources(config: &Config, facts: &Facts, program: &mut Program) {
     for (index, mount) in config.mounts.iter().enumerate() {
         let options = options::parse(&mount.options);
-        let link = options.copy_symlink && facts.source_links.contains_key(&index);
+        let link = options.copy_symlink && facts.source_link(index).is_some();
         if !is_bind(mount) || link {
             continue;
         }

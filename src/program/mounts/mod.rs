@@ -203,7 +203,7 @@ fn one(
         return Ok(());
     }
     if is_bind(mount) {
-        if let (true, Some(link)) = (options.copy_symlink, facts.source_links.get(&index)) {
+        if let (true, Some(link)) = (options.copy_symlink, facts.source_link(index)) {
             program.push(Op::ExactLink {
                 target: text(link),
                 path: target.as_str().into(),
