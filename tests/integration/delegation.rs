@@ -104,6 +104,7 @@ impl Drop for Occupied {
 
 #[test]
 fn a_parent_with_processes_has_no_limits_to_give() {
+    cgroupfs_only!();
     if needs_controller!("pids") != 2 {
         skip!("only cgroup v2 keeps processes out of cgroups that have others below");
     }
