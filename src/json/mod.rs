@@ -1,8 +1,9 @@
 //! JSON text from and to types.
 //!
 //! One object of the specification is one [`object!`], which says for each field its member's name; one closed set of
-//! words is one [`words!`]. As Go's programs expect, a `null` counts as absent, an unknown member is ignored, and the
-//! last of two members with one name counts. The text is read once, into the types, with no tree of values between.
+//! words is one [`words!`]. As Go's programs expect, a `null` counts as absent, an unknown member is ignored, a
+//! name may be written in other capitals, and the last of two members with one name counts. The text is read once, into
+//! the types, with no tree of values between.
 //!
 //! serde's derives do the same with a quarter of a megabyte of code: each type gets a parser of its own. Here, all of
 //! them share one, and a type is no more than a match on its members' names.
@@ -118,7 +119,7 @@ macro_rules! object {
                 let mut missing = [$($(object!(@missing $mode $key),)?)*];
                 reader.object(&mut |key, reader| match key {
                     $($key $(| $alias)* => object!(@read $($mode)?, self.$field, reader, missing, $key),)*
-                    _ => reader.skip(),
+                    _ => reader.other(key, &[$($key $(, $alias)*),*]),
                 })?;
                 reader.complete(&missing)
             }

@@ -27,6 +27,7 @@ pub fn parse<T: Value>(text: &[u8], file: &str) -> crate::error::Result<T> {
         text,
         at: 0,
         depth: 0,
+        same: None,
     };
     let mut value = T::default();
     let result = value.read(&mut reader).and_then(|()| reader.finish());
@@ -76,6 +77,8 @@ pub struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     depth: u32,
+    /// The right name of the member that was just asked for by another: [`Reader::other`].
+    same: Option<&'static str>,
 }
 
 impl<'a> Reader<'a> {
@@ -351,7 +354,11 @@ impl<'a> Reader<'a> {
                     return Err(self.broken("expected `:`"));
                 }
                 self.at += 1;
-                member(&key, self)
+                member(&key, self)?;
+                match self.same.take() {
+                    Some(name) => member(name, self),
+                    None => Ok(()),
+                }
             };
             read().map_err(|mut failure| {
                 // No line breaks or terminal codes of a hostile file in our error.
@@ -360,6 +367,19 @@ impl<'a> Reader<'a> {
             })?;
         }
         Ok(())
+    }
+
+    /// For [`object!`]: a member that is none of these by its exact name. As in Go's programs it may be one in other
+    /// capitals: then [`Reader::object`] asks again, by the right name.
+    pub fn other(&mut self, key: &str, names: &'static [&'static str]) -> Result<()> {
+        self.same = names
+            .iter()
+            .find(|name| name.eq_ignore_ascii_case(key))
+            .copied();
+        match self.same {
+            Some(_) => Ok(()),
+            None => self.skip(),
+        }
     }
 
     /// Reads an array: `element` has to read one element each time.

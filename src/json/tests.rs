@@ -58,10 +58,12 @@ fn values_survive_a_round_trip() {
 fn members_are_read_as_go_reads_them() {
     let sample = read(
         r#" { "unknown" : [ { "deep" : [ -1.5e-3, "\ud83d\ude00" , null , true ] } ] , "list":["a"],
-        "list" : ["b"], "flag":null, "byte":null, "name":"", "map":{"":[7]}, "older":{"colour":"red"} } "#,
+        "list" : ["b"], "flag":null, "byte":null, "name":"", "map":{"":[7]}, "OLDER":{"Colour":"red"},
+        "Number": 5, "pAth": "/"} "#,
     )
     .unwrap();
     assert_eq!(sample.list, ["b"]);
+    assert_eq!((sample.number, sample.path), (5, "/".into()));
     assert_eq!(sample.name, None);
     assert_eq!(sample.map[&Colour::Blue], [7]);
     assert_eq!(sample.inner.unwrap().colour, Colour::Red);
