@@ -134,7 +134,8 @@ def waiting(run, ready, end):
         deadline = time.monotonic() + 10
         while not ready() and time.monotonic() < deadline:
             time.sleep(0.02)
-        time.sleep(0.1)
+        # What gives memory back does so after a while.
+        time.sleep(0.5)
         return field(f"/proc/{pid}/smaps_rollup", "Rss:")
     except ProcessLookupError:
         return None

@@ -397,6 +397,10 @@ fn start_stub(
     }
     let devices = Devices::open(&linux.net_devices)?;
     let joined = join_ours(config, program)?;
+    let come_back = || {
+        let mut joined = joined.iter();
+        joined.try_for_each(|(own, kind)| spawn::setns(own.as_fd(), *kind).context("setns"))
+    };
     let own_time = linux.namespace(NamespaceType::Time).is_some();
     let cgroup = RefCell::new(cgroup);
     let prepare = |pid: i32| {
@@ -423,6 +427,10 @@ fn start_stub(
                 None => devices.move_to(Path::new(&format!("/proc/{pid}/ns/net")))?,
             }
         }
+        // Where systemd has put the process is told as our cgroup namespace sees it.
+        if new_user {
+            come_back()?;
+        }
         cgroup.borrow_mut().adopt(pid, linux.resources.as_ref())
     };
     let how = Launch {
@@ -440,9 +448,7 @@ fn start_stub(
             false => error,
         });
     close_all(descriptors);
-    for (namespace, kind) in joined {
-        spawn::setns(namespace.as_fd(), kind).context("setns")?;
-    }
+    come_back()?;
     Ok(Started {
         child: child?,
         report,

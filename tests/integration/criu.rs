@@ -73,7 +73,7 @@ fn counting() -> Bundle {
 }
 
 fn count(bundle: &Bundle) -> u32 {
-    let output = bundle.cli(&["exec", &bundle.id, "cat", "/tmp/count"]).ok();
+    let output = bundle.cli(&["exec", &bundle.id, "cat", "/tmp/count"]);
     output.stdout.trim().parse().unwrap_or(0)
 }
 
