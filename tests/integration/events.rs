@@ -118,6 +118,9 @@ fn a_container_that_dies_of_it_says_so() {
     // exec: what needs the memory is the first process itself.
     let mut bundle =
         Bundle::sh("while ! test -e /tmp/go; do sleep 0.1; done; exec tail -c 199999999 /dev/zero");
+    if bundle.systemd {
+        skip!("systemd may remove the cgroup of what has died before anybody has read its events");
+    }
     bundle.config["root"]["readonly"] = json!(false);
     bundle.config["linux"]["resources"]["memory"] = json!({"limit": 32 << 20, "swap": 32 << 20});
     let _container = bundle.start();
