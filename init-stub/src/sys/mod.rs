@@ -5,12 +5,16 @@ pub mod call;
 mod entry;
 #[cfg(not(test))]
 mod instruction;
+#[cfg(test)]
+pub mod kernel;
 pub mod number;
 
 // The tests bring programs and a kernel of their own.
 #[cfg(test)]
-use crate::tests::{kernel as instruction, place as entry};
+use crate::tests::place as entry;
 pub use entry::{program, scratch};
+#[cfg(test)]
+use kernel as instruction;
 
 /// An error number of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

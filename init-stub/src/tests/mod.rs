@@ -1,12 +1,11 @@
 //! The machine on programs of any bytes, and on a kernel that answers anything: whatever comes, each life ends with an
 //! exit, and every pointer that the kernel gets is good for as long as the call takes it to be.
 
-pub mod kernel;
 pub mod place;
 
+use crate::sys::kernel::{self, Exit};
 use crate::wire::any::{Random, with_seeds};
 use crate::wire::{HEADER_SIZE, List, MAGIC, Message, Op, Reader, Sink, Wire};
-use kernel::Exit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 struct Program(Vec<u8>);
