@@ -53,13 +53,7 @@ pub(super) fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: P
         unprivileged: process::is_unprivileged(bounding),
         keep_groups: config.set(annotation::KEEP_GROUPS),
         landlock_abi: landlock_abi(config.process.as_ref()),
-        window: window(
-            config
-                .process
-                .as_ref()
-                .is_some_and(|process| process.terminal),
-            options.detach || options.await_start,
-        ),
+        window: window(config.terminal(), options.leaves()),
         await_start: options.await_start,
         no_pivot: options.no_pivot,
         no_new_keyring: options.no_new_keyring,

@@ -54,6 +54,13 @@ pub struct Options {
     pub manager: Manager,
 }
 
+impl Options {
+    /// Whether nobody stays to copy the terminal.
+    pub(super) fn leaves(&self) -> bool {
+        self.detach || self.await_start
+    }
+}
+
 /// A container that has been made.
 pub struct Created {
     /// As it is in the store.
@@ -179,10 +186,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         });
     }
     log::debug("init: closing the pipe to signal completion");
-    if let Some(path) = &options.pid_file {
-        store::write_atomically(path, record.pid.to_string().as_bytes(), 0o644)
-            .context("--pid-file")?;
-    }
+    store::write_pid_file(options.pid_file.as_deref(), record.pid)?;
     if let Some(path) = &options.pidfd_socket {
         send_pidfd(path, started.child.pidfd.as_fd(), "standard")?;
     }
@@ -206,12 +210,8 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
 /// The bundle and its rootfs, as absolute paths, once it is clear that the container may be made of them.
 pub(super) fn places(options: &Options, config: &Config) -> Result<(PathBuf, PathBuf)> {
     let bundle = absolute(&options.bundle)?;
-    let terminal = config
-        .process
-        .as_ref()
-        .is_some_and(|process| process.terminal);
-    let leaves = options.detach || options.await_start;
-    check_terminal(terminal, leaves, options.console_socket.as_deref())?;
+    let socket = options.console_socket.as_deref();
+    check_terminal(config.terminal(), options.leaves(), socket)?;
     identity::check_groups(config)?;
     let rootfs = rootfs(config, &bundle);
     let rootfs = file::canonical_directory(&rootfs).map_err(|_| {
@@ -392,14 +392,14 @@ fn start_stub(
         }
     }
     if let Some(process) = &config.process {
-        let leaves = options.detach || options.await_start;
-        stdio::give_to(process, stdio::maps_of(config), leaves);
+        stdio::give_to(process, stdio::maps_of(config), options.leaves());
     }
     let devices = Devices::open(&linux.net_devices)?;
-    let joined = join_ours(config, program)?;
+    let joined = RefCell::new(join_ours(config, program)?);
+    // Once: whoever asks again is back already.
     let come_back = || {
-        let mut joined = joined.iter();
-        joined.try_for_each(|(own, kind)| spawn::setns(own.as_fd(), *kind).context("setns"))
+        let mut joined = joined.take().into_iter();
+        joined.try_for_each(|(own, kind)| spawn::setns(own.as_fd(), kind).context("setns"))
     };
     let own_time = linux.namespace(NamespaceType::Time).is_some();
     let cgroup = RefCell::new(cgroup);
@@ -458,11 +458,7 @@ fn start_stub(
 
 /// Where the terminal's master goes: to the console socket; or, over a pair, to us.
 fn console(config: &Config, options: &Options) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
-    if !config
-        .process
-        .as_ref()
-        .is_some_and(|process| process.terminal)
-    {
+    if !config.terminal() {
         return Ok((None, None));
     }
     console_socket(options.console_socket.as_deref())
@@ -471,14 +467,16 @@ fn console(config: &Config, options: &Options) -> Result<(Option<OwnedFd>, Optio
 /// The two ends that [`console`] gives, for a socket's path or none.
 pub(super) fn console_socket(path: Option<&Path>) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
     match path {
-        Some(path) => {
-            let socket = socket::connect_stream(path)
-                .with_context(|| format!("--console-socket: dial {}", path.display()))?;
-            Ok((None, Some(socket)))
-        }
+        Some(path) => Ok((None, Some(dial_console(path)?))),
         None => {
             let (ours, theirs) = socket::pair().context("socketpair")?;
             Ok((Some(ours), Some(theirs)))
         }
     }
+}
+
+/// Connects to the console socket.
+pub(super) fn dial_console(path: &Path) -> Result<OwnedFd> {
+    socket::connect_stream(path)
+        .with_context(|| format!("--console-socket: dial {}", path.display()))
 }

@@ -318,10 +318,7 @@ fn follow(
         };
     }
     log::debug("setns_init: about to exec");
-    if let Some(path) = &options.pid_file {
-        store::write_atomically(path, child.pid.to_string().as_bytes(), 0o644)
-            .context("--pid-file")?;
-    }
+    store::write_pid_file(options.pid_file.as_deref(), child.pid)?;
     match &options.pidfd_socket {
         Some(path) => super::create::send_pidfd(path, child.pidfd.as_fd(), "setns"),
         None => Ok(()),

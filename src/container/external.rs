@@ -8,7 +8,6 @@ use crate::error::{Context, Error, Result};
 use crate::oci::{Config, NamespaceType};
 use crate::program::{bind_source, clean_path, is_bind, wants_link};
 use crate::sys::{self, file, mount, process};
-use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -133,16 +132,11 @@ pub fn make_mount_points(config: &Config, bundle: &Path, rootfs: &Path) -> Resul
                 mount_point(root.as_fd(), Path::new(&target), directory).with_context(what)?;
             if let Some(source) = source {
                 let to = format!("/proc/self/fd/{}", place.as_raw_fd());
-                let (from, to) = (c_string(source.as_os_str().as_bytes())?, c_string(&to)?);
-                mount::bind(&from, &to).with_context(what)?;
+                mount::bind(&source, Path::new(&to)).with_context(what)?;
             }
         }
         Ok(())
     })
-}
-
-fn c_string(bytes: impl AsRef<[u8]>) -> Result<CString> {
-    CString::new(bytes.as_ref()).map_err(|_| Error::new("a path holds a NUL byte"))
 }
 
 /// Opens a path in the root; what is missing of it is made.

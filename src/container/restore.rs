@@ -2,7 +2,7 @@
 
 use super::bundle::load;
 use super::checkpoint::{DESCRIPTORS, Images, warn_of_user};
-use super::create::{Created, Options, Prepared, Undo, places, prepare};
+use super::create::{Created, Options, Prepared, Undo, dial_console, places, prepare};
 use super::store::{self, Record, Store};
 use super::{external, hooks};
 use crate::cgroup::Cgroup;
@@ -28,13 +28,8 @@ pub fn restore(store: &Store, options: &Options, images: &Images) -> Result<Crea
     let streams = streams(&images.directory)?;
     let version = criu::version()?;
     let mut request = request(images, &config, version)?;
-    let socket = match &options.console_socket {
-        Some(path) => Some(
-            socket::connect_stream(path)
-                .with_context(|| format!("--console-socket: dial {}", path.display()))?,
-        ),
-        None => None,
-    };
+    let socket = options.console_socket.as_deref();
+    let socket = socket.map(dial_console).transpose()?;
     external::make_mount_points(&config, &bundle, &rootfs)?;
 
     let Prepared {
@@ -81,10 +76,7 @@ pub fn restore(store: &Store, options: &Options, images: &Images) -> Result<Crea
     result?;
     let pidfd = process::pidfd_open(record.pid).context("pidfd_open")?;
     let _ = fs::remove_dir(&root);
-    if let Some(path) = &options.pid_file {
-        store::write_atomically(path, record.pid.to_string().as_bytes(), 0o644)
-            .context("--pid-file")?;
-    }
+    store::write_pid_file(options.pid_file.as_deref(), record.pid)?;
     undo.done = true;
     Ok(Created {
         child: spawn::Child {
@@ -169,13 +161,13 @@ fn enter(
 
 /// Makes the root of a process read-only again: criu does not, as the root is the one mount that it is given.
 fn protect_root(pid: i32) -> Result<()> {
-    const RDONLY: u64 = 1;
     process::in_child(|| {
         let path = format!("/proc/{pid}/ns/mnt");
         let namespace = fs::File::open(&path).with_context(|| format!("open {path}"))?;
         spawn::setns(namespace.as_fd(), libc::CLONE_NEWNS).context("setns")?;
         let root = file::open_directory(Path::new("/")).context("open /")?;
-        mount::set_attributes(root.as_fd(), RDONLY, 0, 0, false).context("mount_setattr")
+        mount::set_attributes(root.as_fd(), mount::ATTR_RDONLY, 0, 0, false)
+            .context("mount_setattr")
     })
 }
 

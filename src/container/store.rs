@@ -313,6 +313,16 @@ pub(super) fn add_process(mut file: File, record: &Record) -> Result<()> {
         .with_context(|| format!("write {RECORD}"))
 }
 
+/// `--pid-file`, if it is given.
+pub fn write_pid_file(path: Option<&Path>, pid: i32) -> Result<()> {
+    match path {
+        Some(path) => {
+            write_atomically(path, pid.to_string().as_bytes(), 0o644).context("--pid-file")
+        }
+        None => Ok(()),
+    }
+}
+
 /// Writes a file beside its place and moves it there.
 pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
     let mut name = std::ffi::OsString::from(".");

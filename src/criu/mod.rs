@@ -144,7 +144,7 @@ impl Server {
         let mut command = Command::new("criu");
         command.args(["swrk", &theirs.as_raw_fd().to_string()]);
         if let Some((from, to)) = bind {
-            spawn::begin_with_bind(&mut command, from, to)?;
+            spawn::begin_with_bind(&mut command, from, to);
         }
         let child = command.spawn().map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::new(

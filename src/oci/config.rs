@@ -31,6 +31,12 @@ object! {
 }
 
 impl Config {
+    /// Whether the process wants a terminal.
+    pub fn terminal(&self) -> bool {
+        let process = self.process.as_ref();
+        process.is_some_and(|process| process.terminal)
+    }
+
     /// Adds the ruleset of the annotation to the process's own: both are enforced. The kernel wants a process that it
     /// restricts to gain no privileges.
     pub fn take_landlock(&mut self) -> Result<()> {

@@ -106,11 +106,7 @@ fn node(
 /// What comes once the rootfs is the root: standard streams that are the host's null device become the container's
 /// own, which is what it may open again, and what can be checkpointed.
 pub fn streams(config: &Config, facts: &Facts, program: &mut Program) {
-    let terminal = config
-        .process
-        .as_ref()
-        .is_some_and(|process| process.terminal);
-    if facts.null_streams != 0 && !terminal && makes_devices(config) {
+    if facts.null_streams != 0 && !config.terminal() && makes_devices(config) {
         program.push(Op::ReopenNull {
             streams: facts.null_streams,
         });

@@ -2,7 +2,6 @@
 
 use super::{c_path, check};
 use crate::error::Result;
-use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -54,7 +53,8 @@ pub fn enter_own_namespace() -> Result<()> {
 }
 
 /// Mounts a file or directory, with all that is mounted below it, over another: mount(2).
-pub fn bind(from: &CStr, to: &CStr) -> Result<()> {
+pub fn bind(from: &Path, to: &Path) -> Result<()> {
+    let (from, to) = (c_path(from)?, c_path(to)?);
     let (none, flags) = (std::ptr::null(), libc::MS_BIND | libc::MS_REC);
     // SAFETY: the paths are C strings that outlive the call; a bind takes no other argument.
     check(unsafe { libc::mount(from.as_ptr(), to.as_ptr(), none, flags, none.cast()) }).map(drop)

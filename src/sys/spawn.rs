@@ -358,9 +358,9 @@ pub fn begin_with_bind(
     command: &mut std::process::Command,
     from: &std::path::Path,
     to: &std::path::Path,
-) -> Result<()> {
+) {
     use std::os::unix::process::CommandExt;
-    let (from, to) = (super::c_path(from)?, super::c_path(to)?);
+    let (from, to) = (from.to_path_buf(), to.to_path_buf());
     let deed = move || {
         super::mount::enter_own_namespace()
             .and_then(|()| super::mount::bind(&from, &to))
@@ -368,5 +368,4 @@ pub fn begin_with_bind(
     };
     // SAFETY: we have no threads, so the child may do between fork and exec all that we may.
     unsafe { command.pre_exec(deed) };
-    Ok(())
 }
