@@ -366,20 +366,11 @@ fn cve_2025_31133_dev_null_swapped_while_paths_are_masked() {
 /// Runs the bundle with a terminal, its master kept by a socket of our own.
 fn run_with_terminal(bundle: &mut Bundle) -> Output {
     bundle.config["process"]["terminal"] = json!(true);
-    bundle.write_config();
     let socket = bundle.dir.join("console.sock");
     let _ = fs::remove_file(&socket);
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let dir = bundle.bundle();
-    let output = bundle.cli(&[
-        "run",
-        "--detach",
-        "--console-socket",
-        socket.to_str().unwrap(),
-        "--bundle",
-        dir.to_str().unwrap(),
-        &bundle.id,
-    ]);
+    let socket = socket.to_str().unwrap();
+    let output = bundle.run_with(&["--detach", "--console-socket", socket]);
     drop(listener);
     bundle.cli(&["delete", "--force", &bundle.id]);
     output

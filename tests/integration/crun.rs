@@ -38,9 +38,7 @@ fn hooks_write_to_the_files_that_annotations_name() {
 fn the_caller_s_groups_are_kept_when_asked_for() {
     let mut bundle = Bundle::sh("id -G");
     let groups = |bundle: &Bundle| {
-        bundle.write_config();
-        let dir = bundle.bundle();
-        let mut command = bundle.command(&["run", "--bundle", dir.to_str().unwrap(), &bundle.id]);
+        let mut command = bundle.bundle_command("run", &[]);
         // SAFETY: setgroups is async-signal-safe and reads a live array.
         unsafe {
             command.pre_exec(|| match libc::setgroups(2, [4321, 4322].as_ptr()) {

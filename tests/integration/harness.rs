@@ -258,9 +258,7 @@ pub fn run_on_old_kernel(bundle: &Bundle) -> Output {
 /// mount API.
 #[track_caller]
 pub fn run_after(bundle: &Bundle, script: &str, old_kernel: bool) -> Output {
-    bundle.write_config();
-    let directory = bundle.bundle();
-    let run = bundle.command(&["run", "--bundle", directory.to_str().unwrap(), &bundle.id]);
+    let run = bundle.bundle_command("run", &[]);
     let mut command = Command::new("unshare");
     command
         .args(["--mount", "sh", "-c"])
@@ -399,19 +397,21 @@ impl Bundle {
         self.spawn(self.command(args)).wait()
     }
 
+    /// A command that takes the bundle, with more flags, not yet started.
+    pub fn bundle_command(&self, name: &str, flags: &[&str]) -> Command {
+        self.write_config();
+        let bundle = self.bundle();
+        let mut args: Vec<&OsStr> =
+            vec![OsStr::new(name), OsStr::new("--bundle"), bundle.as_os_str()];
+        args.extend(flags.iter().map(OsStr::new));
+        args.push(OsStr::new(&self.id));
+        self.command(&args)
+    }
+
     /// `run` in the foreground, with more flags.
     #[track_caller]
     pub fn run_with(&self, flags: &[&str]) -> Output {
-        self.write_config();
-        let bundle = self.bundle();
-        let mut args: Vec<&OsStr> = vec![
-            OsStr::new("run"),
-            OsStr::new("--bundle"),
-            bundle.as_os_str(),
-        ];
-        args.extend(flags.iter().map(OsStr::new));
-        args.push(OsStr::new(&self.id));
-        self.cli(&args)
+        self.spawn(self.bundle_command("run", flags)).wait()
     }
 
     /// `run` in the foreground.
@@ -422,40 +422,19 @@ impl Bundle {
 
     /// `run` in the foreground, while the test goes on.
     pub fn run_in_background(&self) -> Running {
-        self.write_config();
-        let bundle = self.bundle();
-        self.spawn(self.command(&[
-            OsStr::new("run"),
-            OsStr::new("--bundle"),
-            bundle.as_os_str(),
-            OsStr::new(&self.id),
-        ]))
+        self.spawn(self.bundle_command("run", &[]))
     }
 
     /// `create`, whatever comes of it.
     #[track_caller]
     pub fn try_create(&self) -> Output {
-        self.write_config();
-        let bundle = self.bundle();
-        self.cli(&[
-            OsStr::new("create"),
-            OsStr::new("--bundle"),
-            bundle.as_os_str(),
-            OsStr::new(&self.id),
-        ])
+        self.spawn(self.bundle_command("create", &[])).wait()
     }
 
     /// `create`, which must succeed.
     #[track_caller]
     pub fn create(&self) -> Container<'_> {
-        self.write_config();
-        let bundle = self.bundle();
-        let running = self.spawn(self.command(&[
-            OsStr::new("create"),
-            OsStr::new("--bundle"),
-            bundle.as_os_str(),
-            OsStr::new(&self.id),
-        ]));
+        let running = self.spawn(self.bundle_command("create", &[]));
         let stdout = running.stdout.clone();
         let guard = Container {
             bundle: self,

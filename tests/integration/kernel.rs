@@ -5,12 +5,6 @@ use crate::lifecycle::remove_namespace;
 use serde_json::json;
 use std::process::Command;
 
-fn run_command(bundle: &Bundle) -> Command {
-    bundle.write_config();
-    let dir = bundle.bundle();
-    bundle.command(&["run", "--bundle", dir.to_str().unwrap(), &bundle.id])
-}
-
 #[test]
 fn a_host_that_forbids_executable_memfds() {
     coracle_only!();
@@ -19,7 +13,7 @@ fn a_host_that_forbids_executable_memfds() {
     }
     // The setting is the PID namespace's: a new one has its own.
     let bundle = Bundle::sh("echo works");
-    let inner = run_command(&bundle);
+    let inner = bundle.bundle_command("run", &[]);
     let mut command = Command::new("unshare");
     command
         .args(["--pid", "--fork", "--mount-proc", "sh", "-c"])
@@ -67,7 +61,7 @@ fn a_user_namespace_on_a_host_without_clone3() {
     let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
     bundle.config["linux"]["uidMappings"] = map.clone();
     bundle.config["linux"]["gidMappings"] = map;
-    let mut command = run_command(&bundle);
+    let mut command = bundle.bundle_command("run", &[]);
     forbid(&mut command, &[libc::SYS_clone3]);
     let output = bundle.spawn(command).wait().ok();
     let words: Vec<&str> = output.stdout.split_whitespace().collect();

@@ -9,9 +9,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 #[test]
 fn no_descriptor_of_the_runtime_reaches_the_container() {
     let bundle = Bundle::sh("ls /proc/$$/fd; true");
-    bundle.write_config();
-    let dir = bundle.bundle();
-    let mut command = bundle.command(&["run", "--bundle", dir.to_str().unwrap(), &bundle.id]);
+    let mut command = bundle.bundle_command("run", &[]);
     inherit_fd(&mut command, 9);
     let output = bundle.spawn(command).wait().ok();
     let fds: Vec<&str> = output.stdout.split_whitespace().collect();
@@ -26,16 +24,7 @@ fn no_descriptor_of_the_runtime_reaches_the_container() {
 #[test]
 fn preserved_descriptors_reach_the_container() {
     let bundle = Bundle::sh("ls /proc/$$/fd; echo through >&3");
-    bundle.write_config();
-    let dir = bundle.bundle();
-    let mut command = bundle.command(&[
-        "run",
-        "--preserve-fds",
-        "1",
-        "--bundle",
-        dir.to_str().unwrap(),
-        &bundle.id,
-    ]);
+    let mut command = bundle.bundle_command("run", &["--preserve-fds", "1"]);
     inherit_fd(&mut command, 3);
     let output = bundle.spawn(command).wait().ok();
     assert!(output.lines().contains(&"3"), "{output:?}");
