@@ -321,6 +321,9 @@ operations! {
 
     /// `prctl(PR_SET_DUMPABLE, 0)`: nobody in the container may look into this process.
     Undumpable = 10 {}
+    /// `prctl(PR_SET_DUMPABLE, 1)`: whoever has the rights in the user namespace may look into this process. Of the
+    /// descriptors that the program must not inherit, those are closed that the operations to come do not need.
+    Dumpable = 98 { listener: Slot, }
     /// Writes `0` to a v1 hierarchy's `tasks`: the process moves itself.
     JoinCgroup = 11 { tasks: Slot, }
     /// `setns(2)`; `flags` as there, 0 where the descriptor's own type decides. Nothing happens if

@@ -206,6 +206,10 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     landlock::rulesets(&process.landlock.0, facts.landlock_abi, &mut program)?;
     if facts.await_start {
         let listener = program.slot(Handle::StartListener);
+        // Nobody but the host's root could look at its namespaces, to join them: it was not executed in this user's.
+        if joins_user && facts.unprivileged {
+            program.push(Op::Dumpable { listener });
+        }
         program.push(Op::Report {
             stage: stage::CREATED,
         });

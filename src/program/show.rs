@@ -159,6 +159,7 @@ impl fmt::Display for Op<'_> {
                 write!(f, "exec {} with environment {}", Words(argv), Words(envp))
             }
             Op::Undumpable {} => f.write_str("become non-dumpable"),
+            Op::Dumpable { .. } => f.write_str("become dumpable"),
             Op::Fork {} => f.write_str("go on as a child"),
             Op::JoinCgroup { .. } => f.write_str("join cgroup"),
             Op::Setns { flags, .. } => {

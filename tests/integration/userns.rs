@@ -236,6 +236,58 @@ fn an_ordinary_user_and_each_other_namespace() {
 }
 
 #[test]
+fn a_user_looks_into_what_waits_in_a_joined_user_namespace() {
+    let mut home = Home::new("echo started; exec sleep 1000");
+    let config = &mut home.bundle.config;
+    set(config, ("network", "net"), From::New, 0);
+    let create = "$coracle create --bundle bundle --pid-file pid $id </dev/null >out 2>&1 || { cat out >&2; exit 1; }";
+    let first = home.shell("", &format!("id=first; {create}; cat pid")).ok();
+    let config = &mut home.bundle.config;
+    set(
+        config,
+        ("user", "user"),
+        From::Other,
+        first.stdout.parse().unwrap(),
+    );
+    // Each of these has a descriptor of its own.
+    config["linux"]["sysctl"] = json!({"net.ipv4.ip_unprivileged_port_start": "80"});
+    if is_coracle() {
+        config["process"]["landlock"] = json!({
+            "ruleset": {"handledAccessFS": ["make_sock"]},
+            "rules": {"pathBeneath": [{"allowedAccess": ["make_sock"], "paths": ["/tmp"]}]},
+        });
+    }
+    let output = home.bundle.dir.join("hook").display().to_string();
+    config["annotations"] = json!({"run.oci.hooks.stdout": output});
+    config["hooks"] =
+        json!({"startContainer": [{"path": "/bin/echo", "args": ["echo", "from a hook"]}]});
+    let script = format!(
+        "touch hook; {create}; $coracle exec $id id -u; ls -l /proc/$(cat pid)/fd | sed -n 's/.*-> //p'"
+    );
+    let seen = home.shell("", &script).ok();
+    let known = |link: &str| {
+        ["socket:", "/dev/null", "anon_inode:[landlock"]
+            .iter()
+            .any(|known| link.starts_with(known))
+            || link == output
+            || link.ends_with("/out")
+    };
+    let strange: Vec<&str> = seen.lines()[1..]
+        .iter()
+        .filter(|link| !known(link))
+        .copied()
+        .collect();
+    assert_eq!(seen.lines()[0], "0");
+    assert_eq!(strange, [] as [&str; 0], "{seen:?}");
+    assert!(seen.lines().len() > 4, "{seen:?}");
+    let script = "$coracle start $id; until grep -q started out; do sleep 0.05; done; cat hook
+        $coracle exec $id cat /proc/sys/net/ipv4/ip_unprivileged_port_start
+        $coracle delete --force $id; $coracle delete --force first";
+    assert_eq!(home.shell("", script).ok().stdout, "from a hook\n80\n");
+    home.bundle.assert_nothing_left();
+}
+
+#[test]
 fn file_systems_of_namespaces_that_are_not_the_containers() {
     coracle_only!();
     let mut bundle = base();

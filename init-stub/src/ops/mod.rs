@@ -54,6 +54,7 @@ pub fn run(machine: &mut Machine, op: Op<'static>) -> Outcome {
         Op::Exec { argv, envp } => exec::exec(machine, argv, envp),
 
         Op::Undumpable {} => process::set_dumpable(false),
+        Op::Dumpable { listener } => process::show(machine, listener),
         Op::JoinCgroup { tasks } => namespaces::join_cgroup(machine, tasks),
         Op::Setns { namespace, flags } => namespaces::join(machine, namespace, flags),
         Op::SetnsEarly { namespace, flags } => namespaces::join_early(machine, namespace, flags),
