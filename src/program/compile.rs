@@ -53,12 +53,11 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     }
     namespaces(config, facts, &mut program);
     if let Some(process) = &config.process {
-        let search = if user.is_some() {
-            key::OTHER_SEARCH
-        } else {
-            key::USER_SEARCH
-        };
-        keyring(process, facts, key::DEFAULT | search, &mut program);
+        let mut permissions = key::DEFAULT | key::USER_SEARCH;
+        if user.is_some() {
+            permissions |= key::OTHER_SEARCH;
+        }
+        keyring(process, facts, permissions, &mut program);
     }
     program.push(Op::Setsid {});
     if new(linux.namespace(NamespaceType::Network)) {
@@ -241,7 +240,7 @@ mod key {
     pub const DEFAULT: u32 = 0x3f13_0000;
     /// The user may search.
     pub const USER_SEARCH: u32 = 0x0008_0000;
-    /// Everybody may search: the user of another user namespace is another.
+    /// Everybody may search: the maker of a user namespace is another user than its root, but for an ordinary user's.
     pub const OTHER_SEARCH: u32 = 0x0000_0008;
 }
 

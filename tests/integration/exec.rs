@@ -265,23 +265,43 @@ fn personality_and_memory_policy_are_those_of_the_container() {
     }
 }
 
+/// Asserts that the container's process and one that is executed see one session keyring of the container.
+fn check_session_keyring(mut bundle: Bundle) {
+    bundle.set_args(&["sh", "-c", "cat /proc/keys; exec sleep 1000"]);
+    bundle.config["linux"]["maskedPaths"] = json!([]);
+    let container = bundle.start();
+    let name = format!("_ses.{}", bundle.id);
+    let keyrings = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains(&name));
+        lines.map(|line| line[..8].to_owned()).collect()
+    };
+    container.wait_for_output(&name);
+    let own = keyrings(&container.output());
+    assert_eq!(own.len(), 1, "{}", container.output());
+    assert_eq!(keyrings(&sh(&bundle, &[], "cat /proc/keys")), own);
+}
+
 #[test]
 fn the_session_keyring_is_that_of_the_container() {
-    let mut bundle = Bundle::sh("cat /proc/keys; exec sleep 1000");
-    bundle.config["linux"]["maskedPaths"] = json!([]);
     if !fs::exists("/proc/keys").unwrap() {
         skip!("the kernel has no keyrings");
     }
-    let container = bundle.start();
-    let keyring = |text: &str| {
-        let name = format!("_ses.{}", bundle.id);
-        let line = text.lines().find(|line| line.contains(&name));
-        line.map(|line| line.split(' ').next().unwrap().to_owned())
-    };
-    container.wait_for_output("_ses.");
-    let own = keyring(&container.output());
-    assert!(own.is_some());
-    assert_eq!(keyring(&sh(&bundle, &[], "cat /proc/keys")), own);
+    check_session_keyring(Bundle::new());
+    if !root() {
+        return;
+    }
+    // In the user namespace of an ordinary user its maker and its root are one, and else they are two.
+    for host in [0, 100_000] {
+        let mut bundle = Bundle::new();
+        let map = json!([{"containerID": 0, "hostID": host, "size": 1000}]);
+        let linux = &mut bundle.config["linux"];
+        linux["namespaces"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"type": "user"}));
+        (linux["uidMappings"], linux["gidMappings"]) = (map.clone(), map);
+        check_session_keyring(bundle);
+    }
 }
 
 #[test]
