@@ -8,7 +8,7 @@ use crate::cli::parse;
 use crate::container::Record;
 use crate::oci::{self, Config, Process};
 use crate::program::wire::any::{Random, with_seeds};
-use crate::program::wire::{Message, Op, Reader, Wire};
+use crate::program::wire::{Message, Op, Reader};
 use crate::program::{self, Facts, Program, V1Mount};
 use serde_json::{Value, json};
 use std::ffi::OsString;

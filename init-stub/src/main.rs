@@ -10,12 +10,12 @@ mod sys;
 #[cfg(test)]
 mod tests;
 // Each side uses its half.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod wire;
 
-use machine::{Failure, Machine};
+use machine::Machine;
 use sys::call;
-use wire::{HEADER_SIZE, Header, MAGIC, Malformed, Op, Reader, Wire};
+use wire::{HEADER_SIZE, Header, MAGIC, Malformed, Reader};
 
 /// Called by the entry point.
 extern "C" fn main() -> ! {
@@ -37,11 +37,7 @@ fn live() -> ! {
     let mut reader = Reader(operations);
     let mut index = 0;
     while !reader.0.is_empty() {
-        let result = match Op::decode(&mut reader) {
-            Ok(op) => ops::run(&mut machine, op),
-            Err(Malformed) => Err(Failure::from(Malformed)),
-        };
-        if let Err(failure) = result {
+        if let Err(failure) = ops::run(&mut machine, &mut reader) {
             machine.report_failure(index, failure);
             call::exit(1);
         }
@@ -61,10 +57,10 @@ fn program() -> Result<(Header, &'static [u8], &'static [u8]), Malformed> {
         return Err(Malformed);
     }
     let header = Header {
-        slots: u32::decode(&mut reader)?,
-        length: u32::decode(&mut reader)?,
-        scratch: u32::decode(&mut reader)?,
-        close_from: u32::decode(&mut reader)?,
+        slots: reader.u32()?,
+        length: reader.u32()?,
+        scratch: reader.u32()?,
+        close_from: reader.u32()?,
     };
     let mut reader = Reader(sys::program(program_length(&header)));
     reader.take(HEADER_SIZE)?;

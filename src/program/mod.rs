@@ -13,7 +13,7 @@ mod process;
 pub mod seccomp;
 mod show;
 // Each side uses its half.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../init-stub/src/wire.rs"]
 pub mod wire;
 
