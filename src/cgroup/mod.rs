@@ -204,8 +204,8 @@ impl Cgroup {
         })
     }
 
-    /// Whether it can only be made once there is a process to be in it: then [`Cgroup::adopt`] follows.
-    pub fn needs_process(&self) -> bool {
+    /// Whether systemd makes it, once there is a process to be in it: then [`Cgroup::adopt`] follows.
+    pub fn has_unit(&self) -> bool {
         self.unit.is_some()
     }
 

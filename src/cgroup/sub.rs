@@ -49,6 +49,18 @@ impl Cgroup {
         Ok(cgroup)
     }
 
+    /// Has systemd move a process into this cgroup or one of those below it, as we may not where the one above both it and
+    /// our own is somebody else's: a login's session and the user's systemd are beside each other.
+    pub fn attach(&self, to: &Cgroup, pid: i32) -> Result<()> {
+        let own = self.directories.first().map(|own| own.path.as_path());
+        let (Some(unit), Some(own), Some(path)) = (&self.unit, own, to.processes()) else {
+            return Ok(());
+        };
+        // As an absolute path that begins with the unit's cgroup.
+        let below = path.strip_prefix(own).unwrap_or(Path::new(""));
+        unit.attach(&Path::new("/").join(below).to_string_lossy(), pid)
+    }
+
     /// On v2, the cgroup that the process is in now: it may have moved, and then its first one takes no process any more.
     pub fn current_of(&self, pid: i32) -> Option<Cgroup> {
         let mut directory = self.directories.first().filter(|_| self.unified)?.clone();

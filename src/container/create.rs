@@ -363,7 +363,7 @@ fn start_stub(
         process: None,
     };
     let descriptors = handles::open(&program.handles, given)?;
-    let needs_process = cgroup.needs_process();
+    let needs_process = cgroup.has_unit();
     let needs_cgroup = cgroup.is_unified();
     let mut into_cgroup = match needs_process {
         true => None,

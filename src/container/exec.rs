@@ -4,7 +4,7 @@ use super::bundle::window;
 use super::create::{check_terminal, console_socket};
 use super::described::described;
 use super::handles::{self, Given};
-use super::launch::{Launch, launch};
+use super::launch::{Launch, is_denied, launch};
 use super::report::next_message;
 use super::store::{self, Record, Store};
 use super::{notify, stdio};
@@ -233,7 +233,7 @@ fn initial_affinity(process: &Process) -> Result<()> {
 }
 
 /// Starts the stub in the cgroup; on v2 in that of the container's first process, when the container's own cannot be
-/// used and no other was asked for.
+/// used and no other was asked for. Where we may not, systemd moves it.
 fn launch_in(
     program: &program::Program,
     descriptors: &[OwnedFd],
@@ -242,12 +242,17 @@ fn launch_in(
     options: &Exec,
     report: BorrowedFd<'_>,
 ) -> Result<spawn::Child> {
-    let start = |cgroup: &Cgroup| {
+    let start = |cgroup: &Cgroup, attach: bool| {
         let directory = cgroup.dir_fd().context("can't open cgroup")?;
-        let join = |pid| record.rdt.as_ref().map_or(Ok(()), |class| class.add(pid));
+        let join = |pid| {
+            if attach {
+                record.cgroup.attach(cgroup, pid)?;
+            }
+            record.rdt.as_ref().map_or(Ok(()), |class| class.add(pid))
+        };
         let how = Launch {
-            prepare: record.rdt.is_some().then_some(&join),
-            cgroup: directory.as_ref().map(AsFd::as_fd),
+            prepare: (attach || record.rdt.is_some()).then_some(&join),
+            cgroup: directory.as_ref().filter(|_| !attach).map(AsFd::as_fd),
             needs_cgroup: cgroup.is_unified(),
             ..Launch::default()
         };
@@ -256,6 +261,10 @@ fn launch_in(
             Some(_) => child.context("error adding pid of the process to cgroups"),
             None => child,
         }
+    };
+    let start = |cgroup: &Cgroup| match start(cgroup, false) {
+        Err(error) if record.cgroup.has_unit() && is_denied(&error) => start(cgroup, true),
+        result => result,
     };
     let first = start(cgroup);
     let Err(error) = &first else {

@@ -59,11 +59,7 @@ pub fn launch(
     let child = match spawn(launch.cgroup) {
         // On a hybrid host, a kernel before 5.7, or a profile without clone3, leaves the child in our own.
         Err(_) if launch.cgroup.is_some() && !launch.needs_cgroup => spawn(None)?,
-        Err(error)
-            if launch.needs_cgroup
-                && process::euid() != 0
-                && error.to_string().ends_with(&errno_text(libc::EACCES)) =>
-        {
+        Err(error) if launch.needs_cgroup && process::euid() != 0 && is_denied(&error) => {
             return Err(error.wrap(
                 "joining the cgroup needs the right to write to the cgroup.procs of the one above both it and our own",
             ));
@@ -76,6 +72,11 @@ pub fn launch(
     };
     log::debug(&format!("child process in init(): pid {}", child.pid));
     Ok(child)
+}
+
+/// Whether an error is that we may not.
+pub fn is_denied(error: &Error) -> bool {
+    error.to_string().ends_with(&errno_text(libc::EACCES))
 }
 
 /// Waits for the child in whose place another goes on, and returns that: [`program::wire::Op::Fork`].

@@ -138,7 +138,7 @@ fn enter(
     undo: &mut Undo,
     criu: &mut Message,
 ) -> Result<()> {
-    match cgroup.needs_process() {
+    match cgroup.has_unit() {
         true => {
             cgroup.adopt(pid, config.linux.resources.as_ref())?;
             undo.cgroup = Some(cgroup.clone());

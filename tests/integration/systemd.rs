@@ -3,6 +3,7 @@
 use crate::harness::*;
 use crate::limits::read;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -375,5 +376,47 @@ fn a_failed_start_leaves_no_unit() {
     bundle.run().fails_with("no such file or directory");
     let unit = format!("test-{}.scope", bundle.id);
     assert_eq!(property(&unit, "LoadState"), "not-found");
+    bundle.assert_nothing_left();
+}
+
+#[test]
+fn exec_from_beside_the_user_s_systemd_is_moved_by_it() {
+    needs_systemd!();
+    if root() {
+        skip!("is about what only root may");
+    }
+    // Somebody else's, as far as we may write to it, is what is above both the container and the one who executes.
+    let slice = format!("beside{}.slice", std::process::id());
+    let mut bundle = placed(&format!("{slice}:test:NAME"));
+    bundle.config["annotations"] = json!({"run.oci.systemd.subgroup": "inner"});
+    let container = bundle.start();
+    let cgroup = cgroup_of(container.pid());
+    let (above, _) = cgroup.split_once(&slice).unwrap();
+    let procs = format!("/sys/fs/cgroup{above}{slice}/cgroup.procs");
+    let permissions = |mode| std::fs::set_permissions(&procs, PermissionsExt::from_mode(mode));
+    permissions(0o444).unwrap();
+    let exec = |args: &[&str]| {
+        let mut command = Command::new("systemd-run");
+        command.args([
+            "--user",
+            "--scope",
+            "--quiet",
+            "--collect",
+            "--slice",
+            &slice,
+        ]);
+        let exec =
+            bundle.command(&[&["exec"], args, &[&bundle.id, "cat", "/proc/self/cgroup"]].concat());
+        command.arg(exec.get_program()).args(exec.get_args());
+        bundle.spawn(command).wait()
+    };
+    let seen = [exec(&[]), exec(&["--cgroup", "/"])];
+    permissions(0o644).unwrap();
+    let own = bundle.cli(&["exec", &bundle.id, "cat", "/proc/1/cgroup"]);
+    let own = own.ok().stdout;
+    for output in seen {
+        assert_eq!(output.ok().stdout, own);
+    }
+    drop(container);
     bundle.assert_nothing_left();
 }

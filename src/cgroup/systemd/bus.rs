@@ -101,7 +101,7 @@ impl Bus {
             routed,
         };
         if routed {
-            bus.queue(To::Bus, NO_REPLY_EXPECTED, "Hello", "", |_| {});
+            bus.queue(To::Bus, NO_REPLY_EXPECTED, "Hello", "", &|_| {});
         }
         Ok(bus)
     }
@@ -113,10 +113,10 @@ impl Bus {
                 "type='signal',sender='org.freedesktop.systemd1',member='JobRemoved',arg2='",
             ) + unit
                 + "'";
-            self.queue(To::Bus, NO_REPLY_EXPECTED, "AddMatch", "s", |writer| {
+            self.queue(To::Bus, NO_REPLY_EXPECTED, "AddMatch", "s", &|writer| {
                 writer.text(&rule);
             });
-            self.queue(To::Manager, NO_REPLY_EXPECTED, "Subscribe", "", |_| {});
+            self.queue(To::Manager, NO_REPLY_EXPECTED, "Subscribe", "", &|_| {});
         }
     }
 
@@ -125,7 +125,7 @@ impl Bus {
         &mut self,
         method: &str,
         signature: &str,
-        body: impl FnOnce(&mut Writer),
+        body: &dyn Fn(&mut Writer),
     ) -> Result<Vec<u8>, Refusal> {
         let serial = self.queue(To::Manager, 0, method, signature, body);
         loop {
@@ -154,7 +154,7 @@ impl Bus {
         &mut self,
         method: &str,
         signature: &str,
-        body: impl FnOnce(&mut Writer),
+        body: &dyn Fn(&mut Writer),
     ) -> Result<String, Refusal> {
         let reply = self.call(method, signature, body)?;
         let job = Reader::new(&reply).text()?;
@@ -172,13 +172,14 @@ impl Bus {
         }
     }
 
+    #[inline(never)]
     fn queue(
         &mut self,
         to: To,
         flags: u8,
         method: &str,
         signature: &str,
-        body: impl FnOnce(&mut Writer),
+        body: &dyn Fn(&mut Writer),
     ) -> u32 {
         self.serial += 1;
         let mut writer = Writer::default();
@@ -436,7 +437,7 @@ mod tests {
         said.extend(removed("/job/1", "canceled"));
         said.extend(removed("/job/2", "done"));
         systemd.write_all(&said).unwrap();
-        let result = bus.run_job("StopUnit", "ss", |writer| {
+        let result = bus.run_job("StopUnit", "ss", &|writer| {
             writer.text("x.scope");
             writer.text("replace");
         });
@@ -462,14 +463,14 @@ mod tests {
             b'l', 2, 0, 1, 255, 255, 255, 255, 1, 0, 0, 0, 255, 255, 255, 255,
         ]);
         systemd.write_all(&said).unwrap();
-        let refusal = bus.call("StopUnit", "", |_| {}).unwrap_err();
+        let refusal = bus.call("StopUnit", "", &|_| {}).unwrap_err();
         assert_eq!(refusal.name, name);
         assert_eq!(refusal.text.to_string(), "No such unit");
-        let refusal = bus.call("StopUnit", "", |_| {}).unwrap_err();
+        let refusal = bus.call("StopUnit", "", &|_| {}).unwrap_err();
         assert!(refusal.text.to_string().contains("too long"));
         let (mut bus, mut systemd) = pair();
         systemd.write_all(b"REJECTED EXTERNAL\r\n").unwrap();
-        let refusal = bus.call("StopUnit", "", |_| {}).unwrap_err();
+        let refusal = bus.call("StopUnit", "", &|_| {}).unwrap_err();
         assert!(refusal.text.to_string().ends_with("REJECTED EXTERNAL"));
     }
 }

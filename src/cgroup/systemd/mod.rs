@@ -188,7 +188,7 @@ impl Unit {
             };
             let mut bus = Bus::connect(self.user)?;
             bus.watch_jobs(&self.name);
-            match bus.run_job("StartTransientUnit", "ssa(sv)a(sa(sv))", body) {
+            match bus.run_job("StartTransientUnit", "ssa(sv)a(sa(sv))", &body) {
                 Ok(result) if result == "done" => return Ok(()),
                 Ok(result) => {
                     self.reset(&mut bus);
@@ -221,7 +221,7 @@ impl Unit {
         let mut limits = properties::of(resources, policy, unified)?;
         while !limits.is_empty() {
             let mut bus = Bus::connect(self.user)?;
-            let result = bus.call("SetUnitProperties", "sba(sv)", |writer| {
+            let result = bus.call("SetUnitProperties", "sba(sv)", &|writer| {
                 writer.text(&self.name);
                 // Until the next boot only.
                 writer.u32(1);
@@ -240,11 +240,22 @@ impl Unit {
         Ok(())
     }
 
+    /// Moves a process of ours into a cgroup of the unit, by its absolute path from there.
+    pub fn attach(&self, path: &str, pid: i32) -> Result<()> {
+        let mut bus = Bus::connect(self.user)?;
+        bus.call("AttachProcessesToUnit", "ssau", &|writer| {
+            writer.text(&self.name);
+            writer.text(path);
+            writer.array(4, |writer| writer.u32(pid as u32));
+        })?;
+        Ok(())
+    }
+
     /// Stops the unit, which ends all processes in it, and has systemd forget it. One that is gone is stopped.
     pub fn stop(&self) -> Result<()> {
         let mut bus = Bus::connect(self.user)?;
         bus.watch_jobs(&self.name);
-        let result = bus.run_job("StopUnit", "ss", |writer| {
+        let result = bus.run_job("StopUnit", "ss", &|writer| {
             writer.text(&self.name);
             writer.text("replace");
         });
@@ -269,7 +280,7 @@ impl Unit {
 
     /// Has systemd forget it, if it has failed. That it is not there, or not failed, is as well.
     fn reset(&self, bus: &mut Bus) {
-        let result = bus.call("ResetFailedUnit", "s", |writer| writer.text(&self.name));
+        let result = bus.call("ResetFailedUnit", "s", &|writer| writer.text(&self.name));
         if let Err(refusal) = result {
             log::debug(&format!("ResetFailedUnit {}: {}", self.name, refusal.text));
         }
