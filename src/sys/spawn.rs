@@ -28,6 +28,11 @@ struct CloneArgs {
 
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
+/// Whether a kernel or a profile knows no clone3(2), or (5.3 to 5.6) none that can start a child in a cgroup.
+fn lacks_clone3(error: i32) -> bool {
+    matches!(error, libc::ENOSYS | libc::E2BIG)
+}
+
 impl CloneArgs {
     /// For a child whose pidfd goes to `pidfd`, which must outlive the call.
     fn new(spawn: &Spawn<'_>, flags: u64, pidfd: &mut libc::c_int) -> CloneArgs {
@@ -86,7 +91,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
     let clone3 = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0];
     // SAFETY: the arguments point to live memory that outlasts the call; see `clone_exec` for the child.
     let mut pid = unsafe { clone_exec(libc::SYS_clone3 as usize, clone3, spawn.image) };
-    if pid == -(libc::ENOSYS as isize) {
+    if lacks_clone3(-pid as i32) {
         if spawn.cgroup.is_some() {
             return spawn_prepared(spawn, &|_| Ok(()));
         }
@@ -125,7 +130,11 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
     let mut pid =
         unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     let mut enters = None;
-    if pid < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
+    if pid < 0
+        && std::io::Error::last_os_error()
+            .raw_os_error()
+            .is_some_and(lacks_clone3)
+    {
         enters = spawn.cgroup;
         let flags = (libc::CLONE_PIDFD | libc::SIGCHLD) as u64 | spawn.namespaces;
         // SAFETY: as above; with CLONE_PIDFD the third argument is where the pidfd goes.

@@ -220,16 +220,16 @@ pub const NEW_CALLS: [libc::c_long; 8] = [
 
 /// Lets the kernel answer the command, and all that it starts, as one that does not know these calls.
 pub fn forbid(command: &mut Command, calls: &[libc::c_long]) {
+    refuse(command, calls, libc::ENOSYS);
+}
+
+/// Lets the kernel answer these calls of the command, and of all that it starts, with an error.
+pub fn refuse(command: &mut Command, calls: &[libc::c_long], errno: i32) {
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     let mut steps = vec![step(0x20, 0, 0, 0)];
     for call in calls {
         steps.push(step(0x15, 0, 1, *call as u32));
-        steps.push(step(
-            0x06,
-            0,
-            0,
-            libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
-        ));
+        steps.push(step(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32));
     }
     steps.push(step(0x06, 0, 0, libc::SECCOMP_RET_ALLOW));
     // SAFETY: between fork and exec, only one prctl call with live arguments is made.
