@@ -53,28 +53,31 @@ impl Images {
         self.work.as_ref().unwrap_or(&self.directory).join(name)
     }
 
-    /// What criu is told about the images and its log, whether it saves or restores; with the directories, which are
-    /// to stay open meanwhile.
-    pub(super) fn options(&self, config: &Config, log: &str) -> Result<(Message, Vec<OwnedFd>)> {
-        let mut options = Message::default();
+    /// Opens the directories of the images and of the log for criu, as the process `pid` sees them: one that has a mount
+    /// namespace of its own cannot mount anything in a directory that it was handed from another. They are to stay open
+    /// while criu works.
+    pub(super) fn open(&self, pid: i32, options: &mut Message) -> Result<Vec<OwnedFd>> {
         let mut directories = Vec::new();
-        let mut open = |flag: &str, field, path: &Path, options: &mut Message| -> Result<()> {
-            let directory = file::open_directory(path)
+        let mut open = |flag: &str, field, path: &Path| -> Result<()> {
+            let base = if path.is_absolute() { "root" } else { "cwd" };
+            let seen = format!("/proc/{pid}/{base}/{}", path.display());
+            let directory = file::open_directory(Path::new(&seen))
                 .with_context(|| format!("{flag}: open {}", path.display()))?;
             options.number(field, directory.as_raw_fd() as u64);
             directories.push(directory);
             Ok(())
         };
-        open(
-            "--image-path",
-            option::IMAGES_DIR_FD,
-            &self.directory,
-            &mut options,
-        )?;
+        open("--image-path", option::IMAGES_DIR_FD, &self.directory)?;
         if let Some(work) = &self.work {
             make_directory("--work-path", work)?;
-            open("--work-path", option::WORK_DIR_FD, work, &mut options)?;
+            open("--work-path", option::WORK_DIR_FD, work)?;
         }
+        Ok(directories)
+    }
+
+    /// What criu is told about the images and its log, whether it saves or restores.
+    pub(super) fn options(&self, config: &Config, log: &str) -> Message {
+        let mut options = Message::default();
         options.number(option::LOG_LEVEL, 4);
         options.text(option::LOG_FILE, log);
         for switch in &self.switches {
@@ -96,7 +99,7 @@ impl Images {
         if !file.is_empty() {
             options.text(option::CONFIG_FILE, file);
         }
-        Ok((options, directories))
+        options
     }
 
     /// Checks the directory of the last pre-dump.
@@ -152,7 +155,8 @@ pub fn checkpoint(store: &Store, id: &str, images: &Images) -> Result<()> {
     criu::version()?;
     let config = store.config(id)?;
     make_directory("--image-path", &images.directory)?;
-    let (mut options, _directories) = images.options(&config, "dump.log")?;
+    let mut options = images.options(&config, "dump.log");
+    let _directories = images.open(std::process::id() as i32, &mut options)?;
     options.number(option::PID, record.pid as u64);
     options.text(option::ROOT, &record.rootfs.to_string_lossy());
     if let Some(path) = record.cgroup.freezer_path() {

@@ -41,7 +41,7 @@ pub fn restore(store: &Store, options: &Options, images: &Images) -> Result<Crea
     let directory = store.directory(&options.id);
     let root = directory.join(ROOT);
     file::make_directory(&root).with_context(|| format!("mkdir {}", root.display()))?;
-    let criu = &mut request.options;
+    let criu = &mut request;
     criu.text(option::ROOT, &root.to_string_lossy());
     external::find_mounts(&config, (&bundle, &cgroup), &directory, criu)?;
     for (number, name) in streams.iter().enumerate() {
@@ -52,6 +52,7 @@ pub fn restore(store: &Store, options: &Options, images: &Images) -> Result<Crea
     let namespaces = external::find_namespaces(&config, criu)?;
     let server = Server::start(Some((&rootfs, &root)))?;
     drop(namespaces);
+    let _directories = images.open(server.pid(), criu)?;
     enter(server.pid(), &config, &mut cgroup, &mut undo, criu)?;
     if let Some(class) = &record.rdt {
         class.add(server.pid())?;
@@ -89,14 +90,9 @@ pub fn restore(store: &Store, options: &Options, images: &Images) -> Result<Crea
     })
 }
 
-/// What criu is asked for, with the directories that it finds open.
-struct Asked {
-    options: Message,
-    _directories: Vec<OwnedFd>,
-}
-
-fn request(images: &Images, config: &Config, version: u32) -> Result<Asked> {
-    let (mut options, directories) = images.options(config, "restore.log")?;
+/// What criu is asked for, but for the directories.
+fn request(images: &Images, config: &Config, version: u32) -> Result<Message> {
+    let mut options = images.options(config, "restore.log");
     options.number(option::EVASIVE_DEVICES, 1);
     // The restored process is our child, not criu's.
     options.number(option::RST_SIBLING, 1);
@@ -116,10 +112,7 @@ fn request(images: &Images, config: &Config, version: u32) -> Result<Asked> {
             None => {}
         }
     }
-    Ok(Asked {
-        options,
-        _directories: directories,
-    })
+    Ok(options)
 }
 
 /// What the standard streams of the first process were.
