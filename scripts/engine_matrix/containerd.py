@@ -7,9 +7,10 @@ import signal
 
 from . import readme, system
 from .engine import Daemon, Engine
-from .images import BOX, PAUSE
+from .images import BOX, COUNTER, PAUSE
 from .scenario import scenario
-from .system import Skip, V2, alive, eventually, has, lacks, limit, matches, namespace, read, same, systemd, true
+from .system import (V2, Skip, alive, eventually, has, lacks, limit, matches, namespace, needs_criu, read, same, systemd,
+                     true)
 
 # What this machine needs, in addition to the set-up in README, for the versions 1 and 2 of containerd. Without
 # CAP_SYS_RESOURCE, no process can be made less likely to be killed than containerd itself.
@@ -338,12 +339,19 @@ def own_spec(c):
 
 @scenario
 def checkpoint(c):
-    """task checkpoint, containers restore"""
-    if system.run(["criu", "check"], status=None).status != 0:
-        raise Skip("criu check says that it cannot work here")
-    c.up("checkpoint")
-    c("task", "checkpoint", "--exit", "checkpoint")
-    eventually(lambda: (c.task("checkpoint") or ["", "STOPPED"])[1] == "STOPPED", "it does not stop")
+    """containers checkpoint, restore --live: the process goes on where it was"""
+    needs_criu()
+    c.up("checkpoint", "sh", "-c", COUNTER[-1].replace("echo $i;", "echo $i > /tmp/count;"))
+
+    def count(name):
+        return int(c("task", "exec", "--exec-id", "count", name, "cat", "/tmp/count", status=None) or 0)
+    eventually(lambda: count("checkpoint") > 5, "it does not count")
+    c("containers", "checkpoint", "--task", "--rw", "checkpoint", "localhost/point:1")
+    counted = count("checkpoint")
+    c.tidy()
+    c("containers", "restore", "--live", "--rw", "restored", "localhost/point:1")
+    eventually(lambda: count("restored") > counted, "it does not go on")
+    c("images", "rm", "--sync", "localhost/point:1")
 
 
 @scenario

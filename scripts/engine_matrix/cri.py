@@ -1,5 +1,4 @@
-"""Kubernetes' Container Runtime Interface: containerd's, called as the kubelet does, with a runtime class; and conmon,
-called as CRI-O does."""
+"""Kubernetes' Container Runtime Interface: containerd's, called as the kubelet does, with a runtime class."""
 
 import importlib
 import json
@@ -514,60 +513,3 @@ def nothing_left(c):
     c.tidy()
     same(len(read("/proc/self/mountinfo").splitlines()), mounts, "the number of mounts")
     same([path for path, _, _ in os.walk("/sys/fs/cgroup") if pod in path], [])
-
-
-def bundle(c, name, *args):
-    """A bundle with a shell, made of the runtime's own `spec`; its path."""
-    path = c.directory(name)
-    system.run([c.binary, "spec", "--bundle", path])
-    with open(os.path.join(path, "config.json")) as file:
-        config = json.load(file)
-    config["process"].update(terminal=False, args=list(args))
-    root = c.directory(name + "/rootfs")
-    system.run(["sh", "-c", f"mkdir -p {root}/bin {root}/proc {root}/sys {root}/dev && cp /bin/busybox {root}/bin/sh"])
-    c.file(name + "/config.json", json.dumps(config))
-    return path
-
-
-@scenario
-def conmon(c):
-    """conmon as CRI-O calls it: create, state, start, exec, update, pause, kill, delete"""
-    monitor = next((path for path in ("/usr/bin/conmon", "/usr/libexec/podman/conmon") if os.path.exists(path)), None)
-    if not monitor:
-        raise Skip("conmon is not installed")
-    path, root = bundle(c, "crio", "/bin/sh", "-c", "echo on; exec sleep 1000"), "/run/crio-runtime"
-    exits = c.directory("crio/exits")
-
-    def runtime(*args, **more):
-        return system.run([c.binary, "--root", root, *args], **more)
-
-    def monitored(*args):
-        system.run([monitor, "-b", path, "-c", "crio", "-u", "crio", "-n", "crio", "-r", c.binary, "--runtime-arg",
-                    f"--root={root}", "--socket-dir-path", path, "--log-level", "info", *args])
-
-    monitored("--exit-dir", exits, "--persist-dir", path, "-l", path + "/log", "-p", path + "/pid",
-              "-P", path + "/conmon-pid")
-    eventually(lambda: read(path, "pid"), "conmon makes no container")
-    state = json.loads(runtime("state", "crio"))
-    same(state["status"], "created")
-    same(state["bundle"], path)
-    runtime("start", "crio")
-    eventually(lambda: " stdout F on" in read(path, "log"), "no log")
-    process = c.file("crio/process.json", json.dumps({
-        "user": {"uid": 0, "gid": 0}, "args": ["/bin/sh", "-c", "echo from exec; exit 5"], "env": ["PATH=/bin"],
-        "cwd": "/", "noNewPrivileges": True}))
-    monitored("-e", "--exit-dir", c.directory("crio/exec-exits"), "-l", path + "/exec-log", "-p", path + "/exec-pid",
-              "--exec-process-spec", process)
-    eventually(lambda: " stdout F from exec" in read(path, "exec-log"), "the exec does not run")
-    same(eventually(lambda: read(path, "exec-exits/crio"), "conmon tells no end of the exec"), "5")
-    runtime("update", "--resources", "-", "crio", stdin=json.dumps({"memory": {"limit": 64 << 20}}))
-    same(limit(state["pid"], "memory/memory.limit_in_bytes", "memory.max"), 64 << 20)
-    runtime("pause", "crio")
-    same(json.loads(runtime("state", "crio"))["status"], "paused")
-    runtime("resume", "crio")
-    runtime("kill", "crio", "KILL")
-    eventually(lambda: read(exits, "crio"), "conmon tells no end")
-    same(read(exits, "crio"), "137")
-    runtime("delete", "--force", "crio")
-    has(runtime("state", "crio", status=1).err, "does not exist")
-    runtime("features" if c.runtime != "crun" else "--version")

@@ -5,9 +5,9 @@ import signal
 import time
 
 from . import system
-from .docker import BOX
+from .images import BOX, COUNTER
 from .scenario import scenario
-from .system import Skip, alive, eventually, has, namespace, read, same, true
+from .system import alive, eventually, has, lacks, namespace, needs_criu, read, same, true
 
 DOCKERFILE = f"""FROM {BOX}
 RUN echo built > /built && mkdir /app && chown app /app
@@ -86,32 +86,48 @@ services:
 @scenario
 def checkpoint(d):
     """checkpoint create, start --checkpoint: the process goes on where it was"""
-    if not criu_works():
-        raise Skip("criu check says that it cannot work here")
-    c = d.up("--security-opt", "seccomp=unconfined", "--network", "none", "--", "sh", "-c",
-             "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done")
-    eventually(lambda: "5" in d("logs", c).split(), "it does not count")
+    needs_criu()
+    c = counter(d)
     d("checkpoint", "create", c, "point")
     same(d.inspect(c, ".State.Running"), "false")
-    counted = int(d("logs", c).split()[-1])
+    counted = count(d, c)
     d("start", "--checkpoint", "point", c)
-    eventually(lambda: int(d("logs", c).split()[-1]) > counted, "it does not go on")
-    same(d("logs", c).split().count("1"), 1, "the number of starts from one")
+    goes_on(d, c, counted)
+    d("stop", "-t", "0", c)
+    same(d.inspect(c, ".State.ExitCode"), 137)
+    d("start", "--checkpoint", "point", c)
+    same(d("exec", c, "echo", "again"), "again")
 
 
 @scenario
 def checkpoint_leave_running(d):
-    """checkpoint create --leave-running"""
-    if not criu_works():
-        raise Skip("criu check says that it cannot work here")
-    c = d.up("--security-opt", "seccomp=unconfined", "--network", "none")
+    """checkpoint create --leave-running: it goes on at once; checkpoint ls, rm"""
+    needs_criu()
+    c = counter(d)
+    counted = count(d, c)
     d("checkpoint", "create", "--leave-running", c, "point")
     same(d.inspect(c, ".State.Running"), "true")
+    goes_on(d, c, counted)
     has(d("checkpoint", "ls", c), "point")
+    d("checkpoint", "rm", c, "point")
+    lacks(d("checkpoint", "ls", c), "point")
 
 
-def criu_works():
-    return system.run(["criu", "check"], status=None).status == 0
+def counter(d):
+    """A container that writes 1, 2, 3 …; it has written some."""
+    c = d.up("--security-opt", "seccomp=unconfined", "--network", "none", "--", *COUNTER)
+    eventually(lambda: "5" in d("logs", c).split(), "it does not count")
+    return c
+
+
+def count(d, c):
+    return int(d("logs", c).split()[-1])
+
+
+def goes_on(d, c, counted):
+    """It counts on from there, and has not begun anew."""
+    eventually(lambda: count(d, c) > counted, "it does not go on")
+    same(d("logs", c).split().count("1"), 1, "the number of starts from one")
 
 
 @scenario

@@ -16,18 +16,27 @@ class Daemon:
 
     def start(self, ready, *more):
         """Starts it, with `more` flags this time, and waits until `ready()`."""
+        self.launch(*more)
+        # dockerd has little patience with the containerd that it starts.
+        again = system.patience > 1
+
+        def up():
+            nonlocal again
+            if self.process.poll() is not None:
+                if not again:
+                    with open(self.log) as log:
+                        raise Failure(f"{self.args[0]} ended: {log.read()[-600:]}")
+                again = False
+                self.launch(*more)
+            return ready()
+
+        eventually(up, f"{self.args[0]} does not answer", 60)
+
+    def launch(self, *more):
         with open(self.log, "a") as log:
             self.process = subprocess.Popen([*self.args, *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env={**os.environ, **self.env} if self.env else None,
                                             start_new_session=True)
-
-        def up():
-            if self.process.poll() is not None:
-                with open(self.log) as log:
-                    raise Failure(f"{self.args[0]} ended: {log.read()[-600:]}")
-            return ready()
-
-        eventually(up, f"{self.args[0]} does not answer", 60)
 
     def stop(self, how=signal.SIGTERM):
         if self.process and self.process.poll() is None:

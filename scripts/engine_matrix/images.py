@@ -11,6 +11,8 @@ BOX = "localhost/box:latest"
 PAUSE = "localhost/pause:latest"
 # Runs out of memory; its shell lives on, as a shim may miss what is told by the cgroup of a container that is gone.
 GREEDY = ["sh", "-c", "tail /dev/zero; status=$?; sleep 1; exit $status"]
+# Counts, where its number may be seen: a process that goes on is one that goes on counting.
+COUNTER = ["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done"]
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"
 GROUP = "root:x:0:\napp:x:1000:\nextra:x:1001:app\nnobody:x:65534:\n"

@@ -1,12 +1,13 @@
 """The engines, in the order in which they run. Importing their modules collects the scenarios."""
 
-from . import buildah, containerd, cri, docker, podman
+from . import buildah, containerd, cri, crio, docker, podman
 from . import docker_life, docker_process, docker_isolation, docker_limits, docker_daemon  # noqa: F401
 
 ENGINES = {
     "docker": docker.Docker,
     "containerd": containerd.Containerd,
     "cri": cri.Cri,
+    "crio": crio.Conmon,
     "podman": podman.Podman,
     "buildah": buildah.Buildah,
 }

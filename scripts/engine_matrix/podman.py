@@ -6,10 +6,10 @@ import os
 from . import readme, system
 from .docker import with_image
 from .engine import Engine
-from .images import BOX, PAUSE
+from .images import BOX, COUNTER, PAUSE
 from .scenario import scenario
-from .system import (Skip, V2, alive, cgroup_of, eventually, has, limit, matches, namespace, needs, read, same,
-                     status_of, systemd, true)
+from .system import (Skip, V2, alive, cgroup_of, eventually, has, limit, matches, namespace, needs, needs_criu, read,
+                     same, status_of, systemd, true)
 
 # What this machine needs, in addition to the set-up in README.
 MACHINE = f"""[containers]
@@ -368,14 +368,37 @@ def restart_policy(p):
 
 @scenario
 def checkpoint(p):
-    """container checkpoint, restore"""
-    if system.run(["criu", "check"], status=None).status != 0:
-        raise Skip("criu check says that it cannot work here")
-    c = p.up("--", "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done")
+    """container checkpoint, restore: the process goes on where it was; so it does with --leave-running"""
+    needs_criu()
+    c = p.up("--", *COUNTER)
+    eventually(lambda: "5" in p("logs", c).split(), "it does not count")
+    p("container", "checkpoint", "--leave-running", c)
+    same(p.inspect(c, ".State.Running"), "true")
     p("container", "checkpoint", c)
     same(p.inspect(c, ".State.Running"), "false")
+    counted = int(p("logs", c).split()[-1])
     p("container", "restore", c)
     same(p.inspect(c, ".State.Running"), "true")
+    eventually(lambda: int(p("logs", c).split()[-1]) > counted, "it does not go on")
+    same(p("logs", c).split().count("1"), 1, "the number of starts from one")
+    p("stop", "--time", "0", c)
+    same(p.inspect(c, ".State.ExitCode"), 137)
+
+
+@scenario
+def checkpoint_export(p):
+    """container checkpoint --export, restore --import: as another container, with its files and memory"""
+    needs_criu()
+    archive = os.path.join(p.directory("podman-checkpoint"), "archive.tar.gz")
+    c = p.up("--", "sh", "-c", "n=$$.$RANDOM; echo $n > /tmp/x; while :; do echo $n > /tmp/y; sleep 0.1; done")
+    eventually(lambda: p("exec", c, "cat", "/tmp/y", status=None), "it writes nothing")
+    written = p("exec", c, "cat", "/tmp/x")
+    p("container", "checkpoint", "--export", archive, c)
+    p("rm", c)
+    p("container", "restore", "--import", archive, "--name", "moved")
+    p("exec", "moved", "rm", "/tmp/y")
+    eventually(lambda: p("exec", "moved", "cat", "/tmp/y", status=None) == written, "it does not go on")
+    same(p("exec", "moved", "cat", "/tmp/x"), written)
 
 
 @scenario

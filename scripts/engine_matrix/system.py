@@ -221,6 +221,12 @@ def needs(controller):
         raise Skip(f"the kernel has no controller {controller}")
 
 
+def needs_criu():
+    """Skips the scenario where criu cannot work."""
+    if run(["criu", "check"], status=None).status != 0:
+        raise Skip("criu check says that it cannot work here")
+
+
 def limit(pid, v1, v2):
     """A limit of a process's cgroup: `v1` is "controller/file", `v2` is "file"."""
     controller, name = v1.split("/") if not V2 else (v2.split(".")[0], v2)

@@ -59,9 +59,10 @@ impl Images {
     pub(super) fn open(&self, pid: i32, options: &mut Message) -> Result<Vec<OwnedFd>> {
         let mut directories = Vec::new();
         let mut open = |flag: &str, field, path: &Path| -> Result<()> {
-            let base = if path.is_absolute() { "root" } else { "cwd" };
-            let seen = format!("/proc/{pid}/{base}/{}", path.display());
-            let directory = file::open_directory(Path::new(&seen))
+            // In that process's root, an absolute link on the way would lead back to ours.
+            let directory = fs::canonicalize(path)
+                .map(|path| PathBuf::from(format!("/proc/{pid}/root{}", path.display())))
+                .and_then(|path| file::open_directory(&path))
                 .with_context(|| format!("{flag}: open {}", path.display()))?;
             options.number(field, directory.as_raw_fd() as u64);
             directories.push(directory);

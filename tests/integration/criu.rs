@@ -27,8 +27,6 @@ fn command(bundle: &Bundle, name: &str, flags: &[&str]) -> Command {
     let dir = |name: &str| bundle.dir.join(name).to_str().unwrap().to_owned();
     let (images, work) = (dir("images"), dir("work"));
     let mut args = vec![name, "--image-path", &images, "--work-path", &work];
-    // Cgroups are as the runtime makes them.
-    args.extend(["--manage-cgroups-mode", "ignore"]);
     args.extend(flags);
     args.push(&bundle.id);
     let mut command = bundle.command(&args);
