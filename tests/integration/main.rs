@@ -20,6 +20,7 @@ mod criu;
 mod crun;
 mod delegation;
 mod devices;
+mod engines;
 mod events;
 mod exec;
 mod failure;
