@@ -44,6 +44,21 @@ pub fn check(config: &Config) -> Result<()> {
         }
         no_nuls(&field, paths)?;
     }
+    // Neither can the kernel do, whatever is mounted.
+    if let Some(user) = linux.namespace(NamespaceType::User) {
+        match linux.namespace(NamespaceType::Mount) {
+            None if !config.mounts.is_empty() => {
+                let what = "need a mount namespace in linux.namespaces: a user namespace has no rights over the host's";
+                return fail("mounts", what);
+            }
+            Some(mount) if mount.path.is_some() && user.path.is_none() => {
+                let what =
+                    "a new user namespace has no rights over a mount namespace that is joined";
+                return fail("linux.namespaces", what);
+            }
+            _ => {}
+        }
+    }
     user(config)?;
     time(linux)?;
     net_devices(linux)?;

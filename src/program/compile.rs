@@ -202,13 +202,14 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     let new_user_namespace = new(linux.namespace(NamespaceType::User));
     let identity = process::identity(process, facts, new_user_namespace, &mut program);
     process::find(process, &mut program)?;
+    // Nobody but the host's root could look at its namespaces, to join them: it was not executed in this user's.
+    if facts.await_start && joins_user && facts.unprivileged {
+        let listener = program.slot(Handle::StartListener);
+        program.push(Op::Dumpable { listener });
+    }
     landlock::rulesets(&process.landlock.0, facts.landlock_abi, &mut program)?;
     if facts.await_start {
         let listener = program.slot(Handle::StartListener);
-        // Nobody but the host's root could look at its namespaces, to join them: it was not executed in this user's.
-        if joins_user && facts.unprivileged {
-            program.push(Op::Dumpable { listener });
-        }
         program.push(Op::Report {
             stage: stage::CREATED,
         });

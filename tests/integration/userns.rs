@@ -175,6 +175,15 @@ fn a_user_namespace_beside_each_other_namespace() {
     }
 }
 
+/// The pid of a container that the user makes.
+#[track_caller]
+fn create(home: &Home, id: &str) -> i32 {
+    let script = format!(
+        "$coracle create --bundle bundle --pid-file pid {id} </dev/null >out 2>&1 || {{ cat out >&2; exit 1; }}; cat pid"
+    );
+    home.shell("", &script).ok().stdout.parse().unwrap()
+}
+
 #[test]
 fn an_ordinary_user_and_each_other_namespace() {
     let mut home = Home::new("trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done");
@@ -185,14 +194,7 @@ fn an_ordinary_user_and_each_other_namespace() {
         set(config, *kind, From::New, 0);
     }
     let whole = config.clone();
-    let create = "$coracle create --bundle bundle --pid-file pid $id </dev/null >out 2>&1 || { cat out >&2; exit 1; }";
-    let pid = |home: &Home| {
-        let text = fs::read_to_string(home.bundle.dir.join("pid")).unwrap();
-        text.parse().unwrap()
-    };
-    let first = format!("id=first; {create}");
-    home.shell("", &first).ok();
-    let other = pid(&home);
+    let other = create(&home, "first");
     for user in [From::New, From::Other] {
         for kind in KINDS.iter().copied().filter(known) {
             for from in [From::New, From::Other, From::Shared] {
@@ -211,8 +213,7 @@ fn an_ordinary_user_and_each_other_namespace() {
                 if from == From::Shared {
                     adapt(config, kind.0);
                 }
-                home.shell("", create).ok();
-                let second = pid(&home);
+                let second = create(&home, &home.bundle.id);
                 check(second, ("user", "user"), user, other, &case);
                 for each in KINDS.iter().copied().filter(known) {
                     let from = if each == kind { from } else { From::New };
@@ -240,15 +241,9 @@ fn a_user_looks_into_what_waits_in_a_joined_user_namespace() {
     let mut home = Home::new("echo started; exec sleep 1000");
     let config = &mut home.bundle.config;
     set(config, ("network", "net"), From::New, 0);
-    let create = "$coracle create --bundle bundle --pid-file pid $id </dev/null >out 2>&1 || { cat out >&2; exit 1; }";
-    let first = home.shell("", &format!("id=first; {create}; cat pid")).ok();
+    let first = create(&home, "first");
     let config = &mut home.bundle.config;
-    set(
-        config,
-        ("user", "user"),
-        From::Other,
-        first.stdout.parse().unwrap(),
-    );
+    set(config, ("user", "user"), From::Other, first);
     // Each of these has a descriptor of its own.
     config["linux"]["sysctl"] = json!({"net.ipv4.ip_unprivileged_port_start": "80"});
     if is_coracle() {
@@ -261,9 +256,10 @@ fn a_user_looks_into_what_waits_in_a_joined_user_namespace() {
     config["annotations"] = json!({"run.oci.hooks.stdout": output});
     config["hooks"] =
         json!({"startContainer": [{"path": "/bin/echo", "args": ["echo", "from a hook"]}]});
-    let script = format!(
-        "touch hook; {create}; $coracle exec $id id -u; ls -l /proc/$(cat pid)/fd | sed -n 's/.*-> //p'"
-    );
+    fs::write(&output, "").unwrap();
+    home.give_all();
+    let second = create(&home, &home.bundle.id);
+    let script = format!("$coracle exec $id id -u; ls -l /proc/{second}/fd | sed -n 's/.*-> //p'");
     let seen = home.shell("", &script).ok();
     let known = |link: &str| {
         ["socket:", "/dev/null", "anon_inode:[landlock"]
@@ -284,6 +280,100 @@ fn a_user_looks_into_what_waits_in_a_joined_user_namespace() {
         $coracle exec $id cat /proc/sys/net/ipv4/ip_unprivileged_port_start
         $coracle delete --force $id; $coracle delete --force first";
     assert_eq!(home.shell("", script).ok().stdout, "from a hook\n80\n");
+    home.bundle.assert_nothing_left();
+}
+
+/// Without a mount namespace of their own, containers have what is there already.
+fn without_mounts(config: &mut Value) {
+    config["mounts"] = json!([]);
+    config["linux"]["maskedPaths"] = json!([]);
+    config["linux"]["readonlyPaths"] = json!([]);
+    config["root"]["readonly"] = json!(false);
+}
+
+#[test]
+fn a_user_namespace_beside_mounts_of_others() {
+    coracle_only!();
+    let mut bundle = base();
+    without_mounts(&mut bundle.config);
+    let whole = bundle.config.clone();
+    let mount = ("mount", "mnt");
+    for user in [From::New, From::Other] {
+        for from in [From::Shared, From::HostPath, From::Other] {
+            let case = format!("user {user:?}, mount {from:?}");
+            let first = base();
+            let container = first.start();
+            let other = container.pid();
+            bundle.config = whole.clone();
+            set(&mut bundle.config, ("user", "user"), user, other);
+            set(&mut bundle.config, mount, from, other);
+            let refused = match (user, from) {
+                (_, From::Shared) => {
+                    bundle.config["mounts"] = json!([{"destination": "/tmp", "type": "tmpfs"}]);
+                    Some("mounts: need a mount namespace in linux.namespaces")
+                }
+                (From::New, _) => Some("no rights over a mount namespace that is joined"),
+                // As for the user who asks.
+                (_, From::HostPath) => {
+                    Some("make all mounts slave recursively: mount: operation not permitted")
+                }
+                _ => None,
+            };
+            if let Some(text) = refused {
+                bundle.try_create().fails_with(text);
+                bundle.assert_nothing_left();
+                bundle.config["mounts"] = json!([]);
+            }
+            match from {
+                From::HostPath => continue,
+                From::Other if user == From::New => continue,
+                // The root is found in there.
+                From::Other => bundle.config["root"]["path"] = json!("/"),
+                _ => {}
+            }
+            let second = bundle.start();
+            let pid = second.pid();
+            check(pid, ("user", "user"), user, other, &case);
+            check(pid, mount, from, other, &case);
+            let script = "cat /proc/self/uid_map 2>/dev/null; ls -d /home/user; id -u";
+            let output = bundle.cli(&["exec", &bundle.id, "sh", "-c", script]).ok();
+            let seen = output.lines().join(" ");
+            assert!(seen.ends_with("/home/user 0"), "{case}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn an_ordinary_user_beside_mounts_of_others() {
+    coracle_only!();
+    let mut home = Home::new("trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done");
+    let other = create(&home, "first");
+    without_mounts(&mut home.bundle.config);
+    let whole = home.bundle.config.clone();
+    for (user, from, root) in [
+        (From::New, From::Shared, "rootfs"),
+        (From::Other, From::Shared, "rootfs"),
+        (From::Other, From::Other, "/"),
+    ] {
+        let config = &mut home.bundle.config;
+        *config = whole.clone();
+        set(config, ("user", "user"), user, other);
+        set(config, ("mount", "mnt"), from, other);
+        config["root"]["path"] = json!(root);
+        let case = format!("user {user:?}, mount {from:?}");
+        let script = "$coracle create --bundle bundle --pid-file pid $id </dev/null >out 2>&1 || cat out
+            $coracle exec $id ls -d /home/user; $coracle start $id; $coracle exec $id id -u; cat pid";
+        let output = home.shell("", script).ok();
+        let lines = output.lines();
+        assert_eq!(lines[..2], ["/home/user", "0"], "{case}: {output:?}");
+        let second = lines[2].parse().unwrap();
+        check(second, ("user", "user"), user, other, &case);
+        // What is shared is that of the user's shell.
+        let with_other = id(second, "mnt") == id(other, "mnt");
+        assert_eq!(with_other, from == From::Other, "{case}");
+        home.shell("", "$coracle delete --force $id").ok();
+    }
+    home.shell("", "$coracle delete --force first").ok();
     home.bundle.assert_nothing_left();
 }
 

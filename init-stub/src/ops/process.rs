@@ -3,8 +3,8 @@
 use super::mounts::{PROC_SUPER_MAGIC, is_missing};
 use super::walk;
 use crate::machine::{Machine, Outcome, Step, c};
+use crate::sys::Errno;
 use crate::sys::call::{self, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV};
-use crate::sys::{Errno, Fd};
 use crate::wire::{Bytes, Slot, Text, call as step};
 
 /// Tells the runtime the stage, and waits for its word. A runtime that is gone has given up.
@@ -59,30 +59,21 @@ pub fn set_dumpable(dumpable: bool) -> Outcome {
 /// Lets whoever has the rights in the user namespace look at this process, where nothing of the host is left to be found.
 pub fn show(machine: &mut Machine, listener: Slot) -> Outcome {
     machine.forget_root();
-    let [first, second] = machine.rulesets.each_ref();
-    let ruleset = |ruleset: &Option<Fd>| ruleset.as_ref().map_or(-1, Fd::raw);
+    let listener = machine.descriptor(listener)?;
     let kept = [
+        listener,
         machine.report,
-        machine.descriptor(listener)?,
         machine.hook_stdout,
         machine.hook_stderr,
-        ruleset(first),
-        ruleset(second),
     ];
-    let mut from = machine.close_from;
-    loop {
-        // What is not there is -1, which comes last.
-        let kept = kept.iter().map(|number| *number as u32);
-        let next = kept.filter(|number| *number >= from).min();
-        let next = next.unwrap_or(u32::MAX);
-        if from < next {
-            call::close_range(from, next - 1);
+    let last = kept.into_iter().fold(listener, i32::max);
+    for number in machine.close_from as i32..last {
+        if !kept.contains(&number) {
+            call::close(number);
         }
-        if next == u32::MAX {
-            return set_dumpable(true);
-        }
-        from = next + 1;
     }
+    call::close_range(last as u32 + 1, u32::MAX);
+    set_dumpable(true)
 }
 
 /// Another session keyring; a kernel or a filter that knows none is no error.

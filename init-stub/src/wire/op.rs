@@ -164,8 +164,8 @@ operations! {
 
     /// `prctl(PR_SET_DUMPABLE, 0)`: nobody in the container may look into this process.
     Undumpable {}
-    /// `prctl(PR_SET_DUMPABLE, 1)`: whoever has the rights in the user namespace may look into this process. Of the
-    /// descriptors that the program must not inherit, those are closed that the operations to come do not need.
+    /// `prctl(PR_SET_DUMPABLE, 1)`: whoever has the rights in the user namespace may look into this process. The
+    /// descriptors that the program must not inherit are closed, but for the listening socket and those at hand.
     Dumpable { listener: Slot, }
     /// Writes `0` to a v1 hierarchy's `tasks`: the process moves itself.
     JoinCgroup { tasks: Slot, }
