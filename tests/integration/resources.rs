@@ -1,4 +1,5 @@
-//! `linux.resources` at create, field by field: the files of the cgroup, in either version.
+//! `linux.resources` field by field, at create and, where nothing else is to be said of it, in an `update`: the files of
+//! the cgroup, in either version.
 
 use crate::harness::*;
 use crate::limits::{Limits, read};
@@ -13,6 +14,18 @@ fn limited(resources: Value) -> Bundle {
     let given = bundle.config["linux"]["resources"].as_object_mut().unwrap();
     given.extend(resources.as_object().unwrap().clone());
     bundle
+}
+
+/// `update` with these flags.
+fn update(bundle: &Bundle, flags: &[&str]) -> Output {
+    bundle.cli(&[&["update"], flags, &[&bundle.id]].concat())
+}
+
+/// `update` with a file.
+fn update_json(bundle: &Bundle, resources: Value) -> Output {
+    let file = bundle.dir.join("resources.json");
+    fs::write(&file, resources.to_string()).unwrap();
+    update(bundle, &["--resources", file.to_str().unwrap()])
 }
 
 /// The numbers of a whole disk, for limits on it.
@@ -51,8 +64,16 @@ fn limits_on_kernel_memory_are_ignored() {
     );
     let container = bundle.start();
     let limits = limits_or_skip!(container, "memory");
-    let limit = limits.either("memory.limit_in_bytes", "memory.max");
-    assert_eq!(limit, (32 * MIB).to_string());
+    for flags in [
+        &[][..],
+        &["--kernel-memory", "4096", "--kernel-memory-tcp", "4k"],
+    ] {
+        let said = update(&bundle, flags).ok().stderr;
+        let warns = said.contains("Kernel memory settings are ignored");
+        assert_eq!(warns, !flags.is_empty(), "{said}");
+        let limit = limits.either("memory.limit_in_bytes", "memory.max");
+        assert_eq!(limit, (32 * MIB).to_string());
+    }
     assert_eq!(container.status(), "running");
 }
 
@@ -122,6 +143,10 @@ fn bursts_and_idleness() {
 #[test]
 fn realtime_is_set_before_a_process_joins() {
     if needs_controller!("cpu") == 2 {
+        let bundle = Bundle::sleeping();
+        let _container = bundle.create();
+        let said = update(&bundle, &["--cpu-rt-runtime", "900"]).ok().stderr;
+        assert!(said.contains("cpu.realtimeRuntime: ignored"), "{said}");
         skip!("cgroup v2 has no budget for real-time processes");
     }
     // SAFETY: getpid cannot fail.
@@ -140,6 +165,13 @@ fn realtime_is_set_before_a_process_joins() {
     let limits = limits_or_skip!(container, "cpu");
     assert_eq!(read(&limits.dir, "cpu.rt_runtime_us"), "1000");
     assert_eq!(read(&limits.dir, "cpu.rt_period_us"), "500000");
+    update(
+        &bundle,
+        &["--cpu-rt-runtime", "900", "--cpu-rt-period", "600000"],
+    )
+    .ok();
+    assert_eq!(read(&limits.dir, "cpu.rt_runtime_us"), "900");
+    assert_eq!(read(&limits.dir, "cpu.rt_period_us"), "600000");
 }
 
 #[test]
@@ -171,18 +203,19 @@ fn disk_weights() {
         serde_json::from_str(&bundle.cli(&["state", &bundle.id]).ok().stdout).unwrap();
     let pid = state["pid"].as_i64().unwrap() as i32;
     let dir = cgroup_dir(pid, if version == 2 { "io" } else { "blkio" }).unwrap();
-    let (files, wanted): (&[&str], _) = match version {
-        2 => (
-            &["io.bfq.weight", "io.weight"],
-            ["default 500", "default 4950"],
-        ),
-        _ => (&["blkio.weight", "blkio.bfq.weight"], ["500", "500"]),
+    let files = match version {
+        2 => ["io.bfq.weight", "io.weight"],
+        _ => ["blkio.weight", "blkio.bfq.weight"],
     };
-    let at = files
-        .iter()
-        .position(|file| dir.join(file).exists())
-        .unwrap();
-    assert!(wanted[at].ends_with(read(&dir, files[at]).trim_start_matches("default ")));
+    let file = files.iter().find(|file| dir.join(file).exists()).unwrap();
+    let weight = || read(&dir, file).trim_start_matches("default ").to_owned();
+    let wanted = |weight: &str, converted: &str| match *file {
+        "io.weight" => converted.to_owned(),
+        _ => weight.to_owned(),
+    };
+    assert_eq!(weight(), wanted("500", "4950"));
+    update(&bundle, &["--blkio-weight", "300"]).ok();
+    assert_eq!(weight(), wanted("300", "2930"));
     bundle.cli(&["delete", "--force", &bundle.id]).ok();
     let bundle = limited(json!({"blockIO": {"weight": 5000}}));
     bundle
@@ -278,9 +311,13 @@ fn huge_pages_used_and_reserved() {
         true => "max",
         false => "limit_in_bytes",
     };
-    for kind in ["", ".rsvd"] {
-        let file = format!("hugetlb.2MB{kind}.{suffix}");
-        assert_eq!(read(&dir, &file), (4 * MIB).to_string(), "{file}");
+    for limit in [4 * MIB, 6 * MIB] {
+        for kind in ["", ".rsvd"] {
+            let file = format!("hugetlb.2MB{kind}.{suffix}");
+            assert_eq!(read(&dir, &file), limit.to_string(), "{file}");
+        }
+        let more = json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 6 * MIB}]});
+        update_json(&bundle, more).ok();
     }
 }
 
@@ -337,6 +374,10 @@ fn files_of_v2_are_written_after_all_else() {
     let limits = limits_or_skip!(container, "memory");
     assert_eq!(read(&limits.dir, "memory.max"), (40 * MIB).to_string());
     assert_eq!(read(&limits.dir, "cpu.weight"), "42");
+    assert_eq!(read(&limits.dir, "memory.min"), "131072");
+    let high = json!({"unified": {"memory.high": (20 * MIB).to_string()}});
+    update_json(&bundle, high).ok();
+    assert_eq!(read(&limits.dir, "memory.high"), (20 * MIB).to_string());
     assert_eq!(read(&limits.dir, "memory.min"), "131072");
     drop(container);
     for (file, value, text) in [
