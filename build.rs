@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
 
-const MOST_BYTES: u64 = 64 * 1024;
+const MOST_BYTES: u64 = 40 * 1024;
 
 fn main() {
     println!("cargo:rerun-if-changed=init-stub");

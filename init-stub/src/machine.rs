@@ -2,47 +2,8 @@
 
 use crate::ops::Tree;
 use crate::sys::call::{self, Pointers, Status};
-use crate::sys::{Errno, Fd};
-use crate::wire::{Header, KEPT_TREES, Malformed, Message, Slot, Text, call as step, stage};
-use core::ffi::CStr;
-use core::num::NonZeroU32;
-
-/// A step that failed, and why.
-#[derive(Debug, Clone, Copy)]
-pub struct Failure {
-    /// One of the names of `wire::call`.
-    step: NonZeroU32,
-    pub errno: Errno,
-}
-
-impl From<Malformed> for Failure {
-    fn from(_: Malformed) -> Failure {
-        Failure::new(step::DECODE, Errno::INVAL)
-    }
-}
-
-impl Failure {
-    /// This step has failed, and why.
-    pub const fn new(step: u32, errno: Errno) -> Failure {
-        let step = NonZeroU32::MIN.saturating_add(step);
-        Failure { step, errno }
-    }
-}
-
-/// The outcome of an operation.
-pub type Outcome<T = ()> = Result<T, Failure>;
-
-/// Names the step that a system call was made for.
-pub trait Step<T> {
-    /// The call's result, with the step as the reason of its failure.
-    fn step(self, step: u32) -> Outcome<T>;
-}
-
-impl<T> Step<T> for crate::sys::Result<T> {
-    fn step(self, step: u32) -> Outcome<T> {
-        self.map_err(|errno| Failure::new(step, errno))
-    }
-}
+use crate::sys::{Failure, Fd, Outcome, Path};
+use crate::wire::{Header, KEPT_TREES, Malformed, Message, Slot, Text, stage};
 
 /// How many descriptors are closed together. A process begins with room for 64; some are in use.
 const DISCARDED: u32 = 44;
@@ -208,8 +169,8 @@ impl Machine {
         let message = Message {
             kind: Message::FAILED,
             op: index,
-            call: failure.step.get() - 1,
-            errno: failure.errno.0,
+            call: failure.step(),
+            errno: failure.errno().0,
         };
         let _ = call::write(self.report, &message.to_bytes());
     }
@@ -229,7 +190,16 @@ impl Machine {
         self.tell(Message::FORKED, 0, 0)
     }
 
-    fn tell(&self, kind: u32, op: u32, call: u32) -> Outcome {
+    /// Waits for the runtime's word, one byte. A runtime that is gone has given up.
+    pub fn await_answer(&self) -> Outcome {
+        match call::receive(self.report, &mut [0; 1])? {
+            0 => call::exit(1),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a message that is no failure.
+    pub fn tell(&self, kind: u32, op: u32, call: u32) -> Outcome {
         let message = Message {
             kind,
             op,
@@ -237,13 +207,11 @@ impl Machine {
             errno: 0,
         };
         // By write(2), like all reports: few filters forbid it.
-        call::write(self.report, &message.to_bytes())
-            .step(step::WRITE)
-            .map(drop)
+        call::write(self.report, &message.to_bytes()).map(drop)
     }
 }
 
-/// A text as the C string that it is.
-pub fn c(text: Text<'_>) -> Outcome<&CStr> {
-    Ok(text.c_str()?)
+/// A text as the kernel takes it.
+pub fn c(text: Text<'_>) -> Path<'_> {
+    Path::new(text.with_nul())
 }

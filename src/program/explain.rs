@@ -247,7 +247,7 @@ fn cause(message: Message) -> String {
         }
         call::HOOK => format!("exit status {}", message.errno),
         call::TIMEOUT => {
-            let (sec, tenth) = (message.errno / 1000, message.errno / 100 % 10);
+            let (sec, tenth) = (message.errno / 10, message.errno % 10);
             format!("hook ran past specified timeout of {sec}.{tenth}s")
         }
         call::NOT_DIRECTORY => "must be mounted on ordinary directory".into(),

@@ -1,9 +1,9 @@
 //! The terminal: made in the container's own devpts, its master sent out, its slave made the standard streams.
 
 use super::{legacy, paths};
-use crate::machine::{Failure, Machine, Outcome, Step};
+use crate::machine::Machine;
 use crate::sys::call::{self, AT_EMPTY_PATH, O_NOCTTY, O_RDWR};
-use crate::sys::{Errno, Fd};
+use crate::sys::{Errno, Fd, Outcome, failed};
 use crate::wire::{Slot, Text, call as step, create, follow};
 
 const TCGETS: u32 = 0x5401;
@@ -24,35 +24,35 @@ pub fn open(
     uid: u32,
     mount: bool,
 ) -> Outcome {
-    let master =
-        paths::open(machine.root(), c"/dev/pts/ptmx", O_RDWR | O_NOCTTY).step(step::OPENAT2)?;
-    if call::filesystem_magic(master.raw()).step(step::STAT)? != DEVPTS_MAGIC {
-        return Err(Failure::new(step::DIFFERENT_NODE, Errno::INVAL));
+    let path = Text::new(b"/dev/pts/ptmx\0");
+    let master = paths::open(machine.root(), path, O_RDWR | O_NOCTTY)?;
+    if call::filesystem_magic(master.raw())? != DEVPTS_MAGIC {
+        return failed(step::DIFFERENT_NODE, Errno::INVAL);
     }
     let mut unlocked = 0i32;
-    call::ioctl(master.raw(), TIOCSPTLCK, &mut unlocked).step(step::IOCTL)?;
+    call::ioctl(master.raw(), TIOCSPTLCK, &mut unlocked)?;
     // By descriptor: no path that could be tampered with.
-    let slave = call::ioctl_open(master.raw(), TIOCGPTPEER, O_RDWR | O_NOCTTY).step(step::IOCTL)?;
+    let slave = call::ioctl_open(master.raw(), TIOCGPTPEER, O_RDWR | O_NOCTTY)?;
     keep_newlines(&master)?;
     if columns != 0 || rows != 0 {
         let mut size = [rows as u16, columns as u16, 0, 0];
-        call::ioctl(master.raw(), TIOCSWINSZ, &mut size).step(step::IOCTL)?;
+        call::ioctl(master.raw(), TIOCSWINSZ, &mut size)?;
     }
     if uid != 0 {
-        let gid = call::stat(slave.raw()).step(step::STAT)?.gid;
+        let gid = call::stat(slave.raw())?.gid;
         match call::chown(slave.raw(), uid, gid) {
-            Err(Errno::PERM | Errno::INVAL) => {}
-            result => result.step(step::CHOWN)?,
+            Err(failure) if matches!(failure.errno(), Errno::PERM | Errno::INVAL) => {}
+            result => result?,
         }
     }
     let socket = call::adopt(machine.descriptor(socket)?);
-    call::send_descriptor(socket.raw(), name.bytes(), master.raw()).step(step::SENDMSG)?;
+    call::send_descriptor(socket.raw(), name.bytes(), master.raw())?;
     if mount {
         bind(machine, &slave)?;
     }
-    call::ioctl_number(slave.raw(), TIOCSCTTY, 0).step(step::IOCTL)?;
+    call::ioctl_number(slave.raw(), TIOCSCTTY, 0)?;
     for standard in 0..3 {
-        call::dup_to(slave.raw(), standard).step(step::OPEN)?;
+        call::dup_to(slave.raw(), standard)?;
     }
     Ok(())
 }
@@ -60,11 +60,9 @@ pub fn open(
 /// The container's newlines come out as they are: as runc does, and as its users compare.
 fn keep_newlines(master: &Fd) -> Outcome {
     let mut settings = [0u32; 15];
-    call::ioctl(master.raw(), TCGETS, &mut settings).step(step::IOCTL)?;
+    call::ioctl(master.raw(), TCGETS, &mut settings)?;
     settings[1] &= !ONLCR;
-    call::ioctl(master.raw(), TCSETS, &mut settings)
-        .step(step::IOCTL)
-        .map(drop)
+    call::ioctl(master.raw(), TCSETS, &mut settings).map(drop)
 }
 
 /// Shows the terminal as /dev/console. What is there already must not be a link.

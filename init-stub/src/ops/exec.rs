@@ -1,24 +1,23 @@
 //! The last steps: working directory, environment, program.
 
-use super::text::Digits;
-use crate::machine::{Failure, Machine, Outcome, Step, c};
-use crate::sys::Errno;
+use super::text::{Digits, filled};
+use crate::machine::{Machine, c};
 use crate::sys::call::{self, AT_FDCWD, O_NOCTTY, O_NONBLOCK, S_IFDIR, S_IFMT, S_IFREG};
+use crate::sys::{Errno, Failure, Outcome, Path, failed};
 use crate::wire::{List, Text, call as step};
-use core::ffi::CStr;
 
 /// Changes the working directory, which must lie below the root: a descriptor of the host's that leaked in
 /// would lead outside.
 pub fn change_directory(path: Text<'_>) -> Outcome {
-    call::chdir(c(path)?).step(step::CHDIR)?;
+    call::chdir(c(path))?;
     if path.bytes() == b"/" {
         return Ok(());
     }
     let mut buffer = [0; 4096];
     match call::getcwd(&mut buffer) {
         Ok(_) if buffer.starts_with(b"/") => Ok(()),
-        Ok(_) | Err(Errno::NOENT) => Err(Failure::new(step::OUTSIDE_ROOT, Errno::NOENT)),
-        Err(errno) => Err(Failure::new(step::GETCWD, errno)),
+        Err(failure) if !failure.is(Errno::NOENT) => Err(failure),
+        _ => failed(step::OUTSIDE_ROOT, Errno::NOENT),
     }
 }
 
@@ -47,7 +46,7 @@ pub fn home(machine: &mut Machine, uid: u32) -> Outcome {
 /// Whatever stands there is the image's: a FIFO would not open, and a device or a vast hole never end.
 fn lookup(uid: &[u8], home: &mut [u8]) -> Option<usize> {
     const MOST_READS: usize = 16 * 1024;
-    let file = call::openat(AT_FDCWD, c"/etc/passwd", O_NONBLOCK | O_NOCTTY, 0).ok()?;
+    let file = call::openat(AT_FDCWD, Path::of(c"/etc/passwd"), O_NONBLOCK | O_NOCTTY, 0).ok()?;
     if call::stat(file.raw()).ok()?.mode & S_IFMT != S_IFREG {
         return None;
     }
@@ -57,7 +56,7 @@ fn lookup(uid: &[u8], home: &mut [u8]) -> Option<usize> {
         let read = call::read(file.raw(), &mut buffer)
             .ok()
             .filter(|read| *read > 0)?;
-        for &byte in buffer.get(..read).unwrap_or(&[]) {
+        for &byte in filled(&buffer, read) {
             match byte {
                 b':' | b'\n' => {
                     if field == 2 {
@@ -88,28 +87,40 @@ fn lookup(uid: &[u8], home: &mut [u8]) -> Option<usize> {
 
 /// Finds the first candidate that is an executable file.
 pub fn find(machine: &mut Machine, candidates: List<'static>) -> Outcome {
-    let mut reason = Errno::NOENT;
+    let mut reason = Failure::new(step::LOOKUP, Errno::NOENT);
     for candidate in candidates.iter() {
-        match executable(c(candidate)?) {
+        match executable(c(candidate)) {
             Ok(()) => {
                 machine.program = Some(candidate);
                 return Ok(());
             }
             // One that is there but may not be executed says more than others that are not there.
-            Err(Errno::NOENT | Errno::NOTDIR) if candidates.len() > 1 => {}
-            Err(errno) => reason = errno,
+            Err(failure)
+                if matches!(failure.errno(), Errno::NOENT | Errno::NOTDIR)
+                    && candidates.len() > 1 => {}
+            Err(failure) => reason = failure.at(step::LOOKUP),
         }
     }
-    Err(Failure::new(step::LOOKUP, reason))
+    Err(reason)
 }
 
-fn executable(path: &CStr) -> crate::sys::Result<()> {
+fn executable(path: Path<'_>) -> Outcome {
     call::may_execute(path)?;
     // A directory may be "executed" too, in another sense.
     match call::stat_at(AT_FDCWD, path, 0)?.mode & S_IFMT {
-        S_IFDIR => Err(Errno::ISDIR),
+        S_IFDIR => failed(step::LOOKUP, Errno::ISDIR),
         _ => Ok(()),
     }
+}
+
+/// Adds an array: where it begins.
+fn add(machine: &mut Machine, texts: List<'static>) -> Outcome<usize> {
+    let start = machine.pointers.mark();
+    for text in texts.iter() {
+        machine.pointers.add(c(text))?;
+    }
+    machine.pointers.end()?;
+    Ok(start)
 }
 
 /// Builds the arrays of execve(2), the environment with or without the home that was looked up: where arguments and
@@ -121,21 +132,10 @@ pub fn fill(
     home: bool,
 ) -> Outcome<(usize, usize)> {
     machine.pointers.clear();
-    let arguments = machine.pointers.mark();
-    for text in argv.iter() {
-        machine.pointers.add(c(text)?).step(step::EXECVE)?;
-    }
-    machine.pointers.end().step(step::EXECVE)?;
-    let environment = machine.pointers.mark();
-    for text in envp.iter() {
-        machine.pointers.add(c(text)?).step(step::EXECVE)?;
-    }
-    machine.pointers.end().step(step::EXECVE)?;
+    let arguments = add(machine, argv)?;
+    let environment = add(machine, envp)?;
     if home && machine.home_length > 0 {
-        machine
-            .pointers
-            .replace_end(&machine.home)
-            .step(step::EXECVE)?;
+        machine.pointers.replace_end(&machine.home)?;
     }
     Ok((arguments, environment))
 }
@@ -146,6 +146,5 @@ pub fn exec(machine: &mut Machine, argv: List<'static>, envp: List<'static>) -> 
     let program = machine
         .program
         .ok_or(Failure::new(step::LOOKUP, Errno::NOENT))?;
-    let errno = machine.pointers.execve(c(program)?, arguments, environment);
-    Err(Failure::new(step::EXECVE, errno))
+    machine.pointers.execve(c(program), arguments, environment)
 }

@@ -2,9 +2,9 @@
 
 use super::exec::fill;
 use super::text::Digits;
-use crate::machine::{Machine, Outcome, Step, c};
+use crate::machine::{Machine, c};
 use crate::sys::call;
-use crate::sys::{Errno, Fd};
+use crate::sys::{Errno, Failure, Fd, Outcome, failed};
 use crate::wire::{List, Message, Slot, Text, call as step};
 
 /// A hook.
@@ -38,12 +38,11 @@ pub fn run(machine: &mut Machine, hook: &Hook<'static>) -> Outcome {
         hook.state_head.bytes(),
         pid.bytes(),
         hook.state_tail.bytes(),
-    ])
-    .step(step::WRITE)?;
-    let output = call::memory_file(&[]).step(step::WRITE)?;
-    let failed = call::memory_file(&[]).step(step::WRITE)?;
+    ])?;
+    let output = call::memory_file(&[])?;
+    let reason = call::memory_file(&[])?;
     let (argv, envp) = fill(machine, hook.argv, hook.envp, hook.home)?;
-    let child = call::fork().step(step::FORK)?;
+    let child = call::fork()?;
     if child == 0 {
         let _ = call::dup_to(state.raw(), 0);
         for (given, to) in [(machine.hook_stdout, 1), (machine.hook_stderr, 2)] {
@@ -54,40 +53,41 @@ pub fn run(machine: &mut Machine, hook: &Hook<'static>) -> Outcome {
         let _ = call::fchdir(machine.root());
         call::restore_sigpipe();
         let _ = call::close_on_exec_from(3);
-        let path = c(hook.path).unwrap_or(c"");
-        let errno = machine.pointers.execve(path, argv, envp);
-        let _ = call::write(failed.raw(), &errno.0.to_ne_bytes());
+        if let Err(failure) = machine.pointers.execve(c(hook.path), argv, envp) {
+            let _ = call::write(reason.raw(), &failure.errno().0.to_ne_bytes());
+        }
         call::exit(127);
     }
     drop(state);
-    let result = outcome(child, hook.timeout_msec, &failed);
+    let result = outcome(child, hook.timeout_msec, &reason);
     if result.is_err() {
         report(machine, hook.name, &output);
     }
     result
 }
 
-/// Waits for the hook; `failed` holds an errno if it could not be executed.
-fn outcome(child: usize, timeout_msec: u32, failed: &Fd) -> Outcome {
+/// Waits for the hook; `reason` holds an errno if it could not be executed.
+fn outcome(child: u32, timeout_msec: u32, reason: &Fd) -> Outcome {
     if timeout_msec > 0 {
-        let pidfd = call::pidfd_open(child).step(step::FORK)?;
-        if !call::wait_readable(pidfd.raw(), timeout_msec).step(step::FORK)? {
+        let pidfd = call::pidfd_open(child)?;
+        if !call::wait_readable(pidfd.raw(), timeout_msec)? {
             call::kill(child);
-            call::wait(child).step(step::FORK)?;
-            return Err(Errno(timeout_msec as i32)).step(step::TIMEOUT);
+            call::wait(child)?;
+            let tenths = (timeout_msec / 100).min(Failure::MOST as u32);
+            return failed(step::TIMEOUT, Errno(tenths as i32));
         }
     }
-    let status = call::wait(child).step(step::FORK)?;
+    let status = call::wait(child)?;
     let mut errno = [0; 4];
-    if call::read_at(failed.raw(), &mut errno, 0) == Ok(4) {
-        return Err(Errno(i32::from_ne_bytes(errno))).step(step::EXECVE);
+    if call::read_at(reason.raw(), &mut errno, 0) == Ok(4) {
+        return failed(step::EXECVE, Errno(i32::from_ne_bytes(errno)));
     }
     let signal = status & 0x7f;
     // A negative one is a signal.
     match (signal, status >> 8 & 0xff) {
         (0, 0) => Ok(()),
-        (0, code) => Err(Errno(code)).step(step::HOOK),
-        _ => Err(Errno(-signal)).step(step::HOOK),
+        (0, code) => failed(step::HOOK, Errno(code)),
+        _ => failed(step::HOOK, Errno(-signal)),
     }
 }
 
@@ -114,6 +114,6 @@ fn report(machine: &Machine, name: Text<'_>, output: &Fd) {
     let size = call::size(output.raw()).unwrap_or(0);
     let from = size.saturating_sub(rest.len());
     let length = call::read_at(output.raw(), rest, from).unwrap_or(0);
-    let end = Message::SIZE + name.len() + 1 + length;
+    let end = Message::SIZE + name.len() + 1 + length as usize;
     let _ = call::write(machine.report, packet.get(..end).unwrap_or(&[]));
 }

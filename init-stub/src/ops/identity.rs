@@ -1,9 +1,8 @@
 //! Who the process is and what it may do: ids, capabilities.
 
-use crate::machine::{Outcome, Step};
-use crate::sys::Errno;
 use crate::sys::call;
-use crate::wire::{Bytes, call as step};
+use crate::sys::{Errno, Outcome};
+use crate::wire::Bytes;
 
 const PR_SET_KEEPCAPS: u32 = 8;
 const PR_CAPBSET_READ: u32 = 23;
@@ -17,12 +16,12 @@ pub fn become_root(keep_groups: bool) -> Outcome {
     if !keep_groups {
         match call::setgroups(&[]) {
             // The namespace denies it: user_namespaces(7).
-            Err(Errno::PERM) => {}
-            result => result.step(step::SETGROUPS)?,
+            Err(failure) if failure.is(Errno::PERM) => {}
+            result => result?,
         }
     }
-    call::setgid(0).step(step::SETGID)?;
-    call::setuid(0).step(step::SETUID)
+    call::setgid(0)?;
+    call::setuid(0)
 }
 
 /// Drops from the bounding set what is not to be kept.
@@ -31,10 +30,10 @@ pub fn bound(keep: u64) -> Outcome {
         match call::prctl(PR_CAPBSET_DROP, capability, 0) {
             Ok(_) => {}
             // The kernel knows no more of them.
-            Err(Errno::INVAL) => return Ok(()),
+            Err(failure) if failure.is(Errno::INVAL) => return Ok(()),
             // Without CAP_SETPCAP nothing can be dropped; what is not there need not be.
             Err(_) if call::prctl(PR_CAPBSET_READ, capability, 0) == Ok(0) => {}
-            result => return result.step(step::PRCTL).map(drop),
+            result => return result.map(drop),
         }
     }
     Ok(())
@@ -43,38 +42,36 @@ pub fn bound(keep: u64) -> Outcome {
 /// The user's ids; permitted capabilities are kept, for the operations that follow. Who stays root keeps them anyway.
 pub fn change(uid: u32, gid: u32, set_groups: bool, groups: Bytes<'_>) -> Outcome {
     if uid != 0 {
-        call::prctl(PR_SET_KEEPCAPS, 1, 0).step(step::PRCTL)?;
+        call::prctl(PR_SET_KEEPCAPS, 1, 0)?;
     }
     if set_groups {
         match call::setgroups(groups.0) {
-            Err(Errno::PERM) if groups.0.is_empty() => {}
-            result => result.step(step::SETGROUPS)?,
+            Err(failure) if failure.is(Errno::PERM) && groups.0.is_empty() => {}
+            result => result?,
         }
     }
-    call::setgid(gid).step(step::SETGID)?;
-    call::setuid(uid).step(step::SETUID)?;
+    call::setgid(gid)?;
+    call::setuid(uid)?;
     if uid != 0 {
-        call::prctl(PR_SET_KEEPCAPS, 0, 0).step(step::PRCTL)?;
+        call::prctl(PR_SET_KEEPCAPS, 0, 0)?;
     }
     Ok(())
 }
 
 /// capset(2).
 pub fn capabilities(effective: u64, permitted: u64, inheritable: u64) -> Outcome {
-    call::capset(effective, permitted, inheritable).step(step::CAPSET)
+    call::capset(effective, permitted, inheritable)
 }
 
 /// Raises ambient capabilities.
 pub fn ambient(set: u64) -> Outcome {
     for capability in (0..64).filter(|bit| set >> bit & 1 == 1) {
-        call::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability).step(step::PRCTL)?;
+        call::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)?;
     }
     Ok(())
 }
 
 /// prctl(PR_SET_NO_NEW_PRIVS).
 pub fn no_new_privileges() -> Outcome {
-    call::prctl(PR_SET_NO_NEW_PRIVS, 1, 0)
-        .step(step::PRCTL)
-        .map(drop)
+    call::prctl(PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
 }

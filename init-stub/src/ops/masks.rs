@@ -1,22 +1,20 @@
 //! Paths that are hidden, and paths that are read-only.
 
-use super::mounts::{Change, is_missing};
+use super::mounts::{self, Change};
 use super::text::DescriptorPath;
-use super::{legacy, paths};
-use crate::machine::{Failure, Machine, Outcome, Step};
-use crate::sys::call::{
-    self, AT_EMPTY_PATH, AT_RECURSIVE, O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFMT,
-};
-use crate::sys::{Errno, Fd};
+use super::{devices, legacy, paths};
+use crate::machine::Machine;
+use crate::sys::call::{self, AT_EMPTY_PATH, AT_RECURSIVE, O_DIRECTORY, O_NOFOLLOW, O_PATH};
+use crate::sys::{Errno, Fd, Outcome, Path, failed};
 use crate::wire::{List, Text, call as step};
 
 const RDONLY: u64 = 1;
 
 /// Opens a path that may be missing.
 fn open(machine: &Machine, path: Text<'_>) -> Outcome<Option<Fd>> {
-    match paths::open(machine.root(), path.c_str()?, O_PATH) {
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        result => result.step(step::OPENAT2).map(Some),
+    match paths::open(machine.root(), path, O_PATH) {
+        Err(failure) if matches!(failure.errno(), Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        result => result.map(Some),
     }
 }
 
@@ -25,10 +23,10 @@ pub fn mask(machine: &mut Machine, list: List<'_>) -> Outcome {
     let mut empty: Option<Fd> = None;
     for path in list.iter() {
         let root = machine.root();
-        let target = match paths::open(root, path.c_str()?, O_PATH | O_DIRECTORY) {
-            Err(Errno::NOENT) => continue,
+        let target = match paths::open(root, path, O_PATH | O_DIRECTORY) {
+            Err(failure) if failure.is(Errno::NOENT) => continue,
             // A file, or below one.
-            Err(Errno::NOTDIR) => {
+            Err(failure) if failure.is(Errno::NOTDIR) => {
                 let Some(target) = open(machine, path)? else {
                     continue;
                 };
@@ -37,7 +35,7 @@ pub fn mask(machine: &mut Machine, list: List<'_>) -> Outcome {
                 target
             }
             target => {
-                let target = target.step(step::OPENAT2)?;
+                let target = target?;
                 match &empty {
                     Some(empty) => legacy::put(machine, empty.raw(), AT_EMPTY_PATH, &target)?,
                     // Once in place it serves as the model of the others: a mount that is never put anywhere would be
@@ -58,54 +56,42 @@ pub fn mask(machine: &mut Machine, list: List<'_>) -> Outcome {
 /// Puts an empty directory in the target's place; gives it back where it can serve again.
 fn cover(machine: &mut Machine, target: &Fd) -> Outcome<Option<Fd>> {
     match empty_directory(machine) {
-        Err(Failure { errno, .. }) if is_missing(errno) => {}
+        Err(failure) if failure.is_missing() => {}
         cover => {
             let cover = cover?;
             match call::move_mount(cover.raw(), target.raw()) {
-                Err(Errno::NOSYS) => {}
-                result => return result.step(step::MOVE_MOUNT).map(|()| Some(cover)),
+                Err(failure) if failure.is(Errno::NOSYS) => {}
+                result => return result.map(|()| Some(cover)),
             }
         }
     }
     let place = DescriptorPath::new(target.raw());
     let tmpfs = |data| {
-        let name = Some(c"tmpfs");
-        call::mount_type(name, place.c_str(), name, RDONLY, Some(data))
+        let name = Some(Path::of(c"tmpfs"));
+        call::mount_type(name, place.path(), name, RDONLY, Some(data))
     };
     // An Ubuntu kernel wants one inode more.
-    tmpfs(c"nr_blocks=1,nr_inodes=1")
-        .or_else(|_| tmpfs(c"nr_blocks=1,nr_inodes=2"))
-        .step(step::MOUNT)
+    tmpfs(Path::of(c"nr_blocks=1,nr_inodes=1"))
+        .or_else(|_| tmpfs(Path::of(c"nr_blocks=1,nr_inodes=2")))
         .map(|()| None)
 }
 
-/// The container's null device, if that is what it is: the rootfs may have anything in its place.
+/// The container's null device.
 fn null_device(machine: &mut Machine) -> Outcome<i32> {
     if let Some(null) = &machine.null {
         return Ok(null.raw());
     }
-    let null =
-        paths::open(machine.root(), c"/dev/null", O_PATH | O_NOFOLLOW).step(step::OPENAT2)?;
-    let status = call::stat(null.raw()).step(step::STAT)?;
-    if status.mode & S_IFMT != S_IFCHR || status.device != (1, 3) {
-        return Err(Failure::new(step::DIFFERENT_NODE, Errno::INVAL));
-    }
+    let null = devices::null(machine, O_PATH | O_NOFOLLOW)?;
     Ok(machine.null.insert(null).raw())
 }
 
 fn empty_directory(machine: &mut Machine) -> Outcome<Fd> {
-    let context = call::fsopen(c"tmpfs").step(step::FSOPEN)?;
-    for (key, value) in [(c"nr_blocks", c"1"), (c"nr_inodes", c"1")] {
-        call::fsconfig(
-            context.raw(),
-            call::FSCONFIG_SET_STRING,
-            Some(key),
-            Some(value),
-        )
-        .step(step::FSCONFIG)?;
+    let context = call::fsopen(Path::of(c"tmpfs"))?;
+    for key in [c"nr_blocks", c"nr_inodes"] {
+        mounts::set(context.raw(), Path::of(key), Path::of(c"1"))?;
     }
-    call::fsconfig(context.raw(), call::FSCONFIG_CMD_CREATE, None, None).step(step::FSCONFIG)?;
-    let mount = call::fsmount(context.raw(), RDONLY).step(step::FSMOUNT)?;
+    call::fsconfig(context.raw(), call::FSCONFIG_CMD_CREATE, None, None)?;
+    let mount = call::fsmount(context.raw(), RDONLY)?;
     machine.discard(context);
     Ok(mount)
 }
@@ -116,20 +102,22 @@ pub fn read_only(machine: &mut Machine, list: List<'_>) -> Outcome {
         let Some(target) = open(machine, path)? else {
             continue;
         };
-        let tree = match call::clone_tree(target.raw(), c"", AT_EMPTY_PATH | AT_RECURSIVE) {
-            Err(errno) if is_missing(errno) => None,
-            tree => Some(tree.step(step::OPEN_TREE)?),
+        let tree = match call::clone_tree(target.raw(), Path::EMPTY, AT_EMPTY_PATH | AT_RECURSIVE) {
+            Err(failure) if failure.is_missing() => None,
+            tree => Some(tree?),
         };
         let attached = match &tree {
             Some(tree) => call::mount_setattr(tree.raw(), 0, RDONLY, 0, 0)
                 .and_then(|()| call::move_mount(tree.raw(), target.raw())),
-            None => Err(Errno::NOSYS),
+            None => failed(step::OPEN_TREE, Errno::NOSYS),
         };
-        if attached == Err(Errno::NOSYS) {
+        if let Err(failure) = attached
+            && failure.is(Errno::NOSYS)
+        {
             drop(tree);
             legacy::put(machine, target.raw(), AT_EMPTY_PATH | AT_RECURSIVE, &target)?;
             let Some(mount) = open(machine, path)? else {
-                return Err(Errno::NOENT).step(step::MOUNT);
+                return failed(step::MOUNT, Errno::NOENT);
             };
             let change = Change {
                 set: RDONLY,
@@ -138,7 +126,7 @@ pub fn read_only(machine: &mut Machine, list: List<'_>) -> Outcome {
             legacy::change(mount.raw(), change)?;
             continue;
         }
-        attached.step(step::MOVE_MOUNT)?;
+        attached?;
         if let Some(tree) = tree {
             machine.discard(tree);
         }

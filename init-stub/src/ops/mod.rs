@@ -20,7 +20,8 @@ mod walk;
 
 pub use mounts::Tree;
 
-use crate::machine::{Machine, Outcome};
+use crate::machine::Machine;
+use crate::sys::Outcome;
 use crate::wire::{self, Fields, Malformed, OPERATIONS, Reader, of};
 
 /// A function for each operation, at the place of its code, that takes the fields from where they were read to.

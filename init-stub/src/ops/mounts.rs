@@ -4,15 +4,13 @@
 //! the filter of an old engine around us), the tree is only described, and mounted in its place by mount(2):
 //! [`super::legacy`].
 
-use super::paths::{self, Buffer, Name};
-use super::text::{DescriptorPath, Octal};
-use super::{copy_up, legacy};
-use crate::machine::{Failure, Machine, Outcome, Step, c};
+use super::text::{Buffer, DescriptorPath, Name, Octal};
+use super::{copy_up, legacy, paths};
+use crate::machine::{Machine, c};
 use crate::sys::call::{self, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_DIRECTORY, O_PATH};
 use crate::sys::call::{S_IFDIR, S_IFMT, Status};
-use crate::sys::{Errno, Fd, Result};
+use crate::sys::{Errno, Failure, Fd, Outcome, Path, Step, failed};
 use crate::wire::{List, Message, Text, call as step, create, follow};
-use core::ffi::CStr;
 
 /// A mount that is yet to be put in place.
 pub struct Tree {
@@ -73,12 +71,12 @@ impl Tree {
 }
 
 /// Superblock flags that fsconfig(2) takes by name.
-const FLAGS: &[(u64, &CStr)] = &[
-    (1, c"ro"),
-    (16, c"sync"),
-    (64, c"mand"),
-    (128, c"dirsync"),
-    (1 << 25, c"lazytime"),
+const FLAGS: &[(u64, Path<'_>)] = &[
+    (1, Path::of(c"ro")),
+    (16, Path::of(c"sync")),
+    (64, Path::of(c"mand")),
+    (128, Path::of(c"dirsync")),
+    (1 << 25, Path::of(c"lazytime")),
 ];
 
 /// One that it does not take: MS_I_VERSION.
@@ -89,11 +87,6 @@ const LONGEST: usize = 255;
 
 /// statfs(2).
 pub const PROC_SUPER_MAGIC: u32 = 0x9fa0;
-
-/// Whether the kernel lacks a call, or a filter that is older than the call forbids it.
-pub fn is_missing(errno: Errno) -> bool {
-    matches!(errno, Errno::NOSYS | Errno::PERM)
-}
 
 /// A new file system instance.
 pub fn new(
@@ -116,10 +109,10 @@ pub fn new(
     let long = options.iter().any(|option| option.bytes().len() > LONGEST);
     let fd = match long || superblock & NAMELESS != 0 {
         true => None,
-        false => match call::fsopen(c(fstype)?) {
-            Err(errno) if is_missing(errno) => None,
+        false => match call::fsopen(c(fstype)) {
+            Err(failure) if failure.is_missing() => None,
             context => {
-                let context = context.step(step::FSOPEN)?;
+                let context = context?;
                 let mount = make(context.raw(), &recipe, superblock, attributes)?;
                 machine.discard(context);
                 Some(mount)
@@ -134,25 +127,28 @@ fn make(context: i32, recipe: &Recipe, superblock: u64, attributes: u64) -> Outc
     match call::fsconfig(
         context,
         call::FSCONFIG_SET_STRING,
-        Some(c"source"),
-        Some(c(recipe.source)?),
+        Some(Path::of(c"source")),
+        Some(c(recipe.source)),
     ) {
         // Some file systems have none.
-        Err(Errno::INVAL) => {}
-        result => result.step(step::FSCONFIG)?,
+        Err(failure) if failure.is(Errno::INVAL) => {}
+        result => result?,
     }
     for (_, name) in FLAGS.iter().filter(|(flag, _)| superblock & flag != 0) {
-        call::fsconfig(context, call::FSCONFIG_SET_FLAG, Some(name), None).step(step::FSCONFIG)?;
+        call::fsconfig(context, call::FSCONFIG_SET_FLAG, Some(*name), None)?;
     }
     if let Some(covered) = recipe.covered {
-        let mut octal = Octal::new(covered.mode);
-        set(context, c"mode", octal.c_str())?;
+        set(
+            context,
+            Path::of(c"mode"),
+            c(Octal::new(covered.mode).text()),
+        )?;
     }
     for option in recipe.options.iter() {
         configure(context, option)?;
     }
-    call::fsconfig(context, call::FSCONFIG_CMD_CREATE, None, None).step(step::FSCONFIG)?;
-    let mount = call::fsmount(context, attributes).step(step::FSMOUNT)?;
+    call::fsconfig(context, call::FSCONFIG_CMD_CREATE, None, None)?;
+    let mount = call::fsmount(context, attributes)?;
     give_owner(mount.raw(), recipe)?;
     Ok(mount)
 }
@@ -170,43 +166,33 @@ pub fn give_owner(mount: i32, recipe: &Recipe) -> Outcome {
     if (uid, gid) == (0, 0) || uid == NOBODY || gid == NOBODY || recipe.options.iter().any(named) {
         return Ok(());
     }
-    call::chown(mount, uid, gid).step(step::CHOWN)
+    call::chown(mount, uid, gid)
 }
 
-fn set(context: i32, key: &CStr, value: &CStr) -> Outcome {
-    call::fsconfig(context, call::FSCONFIG_SET_STRING, Some(key), Some(value)).step(step::FSCONFIG)
+/// A parameter of a file system that is being made.
+pub fn set(context: i32, key: Path<'_>, value: Path<'_>) -> Outcome {
+    call::fsconfig(context, call::FSCONFIG_SET_STRING, Some(key), Some(value))
 }
 
 /// One option: `key=value` or a flag.
 fn configure(context: i32, option: Text<'_>) -> Outcome {
     let Some(equals) = option.bytes().iter().position(|byte| *byte == b'=') else {
-        return call::fsconfig(context, call::FSCONFIG_SET_FLAG, Some(c(option)?), None)
-            .step(step::FSCONFIG);
+        return call::fsconfig(context, call::FSCONFIG_SET_FLAG, Some(c(option)), None);
     };
-    let mut key = [0; LONGEST + 1];
-    let given = option.bytes().get(..equals).unwrap_or(&[]);
-    match key.get_mut(..given.len()).filter(|_| equals <= LONGEST) {
-        Some(place) => place.copy_from_slice(given),
-        None => return Err(Errno::INVAL).step(step::FSCONFIG),
-    }
-    let key = CStr::from_bytes_until_nul(&key)
-        .map_err(|_| Errno::INVAL)
-        .step(step::FSCONFIG)?;
-    let value = c(option)?
-        .to_bytes_with_nul()
-        .get(equals + 1..)
-        .unwrap_or(b"\0");
-    let value = CStr::from_bytes_with_nul(value)
-        .map_err(|_| Errno::INVAL)
-        .step(step::FSCONFIG)?;
-    set(context, key, value)
+    let (key, value) = option.with_nul().split_at(equals);
+    let key = Name::new(key).at(step::FSCONFIG)?;
+    set(
+        context,
+        key.path(),
+        Path::new(value.get(1..).unwrap_or(&[])),
+    )
 }
 
 /// Notes what the next file system covers; nothing when that is yet to be made.
 pub fn cover(machine: &mut Machine, target: Text<'_>) -> Outcome {
-    machine.covered = match paths::open(machine.root(), c(target)?, O_PATH) {
-        Err(Errno::NOENT) => None,
-        result => Some(call::stat(result.step(step::OPENAT2)?.raw()).step(step::STAT)?),
+    machine.covered = match paths::open(machine.root(), target, O_PATH) {
+        Err(failure) if failure.is(Errno::NOENT) => None,
+        result => Some(call::stat(result?.raw())?),
     };
     Ok(())
 }
@@ -240,10 +226,10 @@ pub fn copy(
     if nofollow {
         flags |= AT_SYMLINK_NOFOLLOW;
     }
-    let fd = match call::clone_tree(AT_FDCWD, c(path)?, flags) {
+    let fd = match call::clone_tree(AT_FDCWD, c(path), flags) {
         // mount(2) always follows.
-        Err(errno) if is_missing(errno) && !nofollow => None,
-        result => Some(result.step(step::OPEN_TREE)?),
+        Err(failure) if failure.is_missing() && !nofollow => None,
+        result => Some(result?),
     };
     machine.set_tree(bound(path, recursive, fd));
     Ok(())
@@ -252,16 +238,16 @@ pub fn copy(
 /// Puts the tree aside.
 pub fn keep(machine: &mut Machine, index: u32) -> Outcome {
     let tree = machine.take_tree()?;
-    let fd = tree.fd.ok_or(Errno::NOSYS).step(step::OPEN_TREE)?;
+    let fd = tree.fd.ok_or(Failure::new(step::OPEN_TREE, Errno::NOSYS))?;
     let place = machine.kept.get_mut(index as usize);
-    *place.ok_or(Errno::INVAL).step(step::OPEN_TREE)? = Some(fd);
+    *place.ok_or(Failure::new(step::OPEN_TREE, Errno::INVAL))? = Some(fd);
     Ok(())
 }
 
 /// Takes a tree that was put aside.
 pub fn kept(machine: &mut Machine, index: u32, path: Text<'static>) -> Outcome {
     let fd = machine.kept.get_mut(index as usize).and_then(Option::take);
-    let fd = fd.ok_or(Errno::INVAL).step(step::OPEN_TREE)?;
+    let fd = fd.ok_or(Failure::new(step::OPEN_TREE, Errno::INVAL))?;
     machine.set_tree(bound(path, true, Some(fd)));
     Ok(())
 }
@@ -276,27 +262,14 @@ pub fn ask(
 ) -> Outcome {
     if !privileged {
         match copy(machine, path, recursive, nofollow) {
-            Err(Failure {
-                errno: Errno::ACCES,
-                ..
-            }) => {}
+            Err(failure) if failure.is(Errno::ACCES) => {}
             result => return result,
         }
     }
-    let message = Message {
-        kind: Message::TREE,
-        op: index,
-        call: 0,
-        errno: 0,
-    };
-    call::write(machine.report, &message.to_bytes()).step(step::WRITE)?;
-    let tree = loop {
-        match call::receive_descriptor(machine.report) {
-            Err(Errno::INTR) => {}
-            // A runtime that has no answer tells of the reason itself.
-            Err(_) => call::exit(1),
-            Ok(tree) => break tree,
-        }
+    machine.tell(Message::TREE, index, 0)?;
+    let Ok(tree) = call::receive_descriptor(machine.report) else {
+        // A runtime that has no answer tells of the reason itself.
+        call::exit(1);
     };
     machine.set_tree(bound(path, recursive, Some(tree)));
     Ok(())
@@ -312,10 +285,7 @@ pub fn cgroup2(
 ) -> Outcome {
     const TYPE: Text<'static> = Text::new(b"cgroup2\0");
     match new(machine, TYPE, source, options, 0, attributes) {
-        Err(Failure {
-            errno: Errno::PERM | Errno::BUSY,
-            ..
-        }) => {
+        Err(failure) if matches!(failure.errno(), Errno::PERM | Errno::BUSY) => {
             copy(machine, fallback, true, false)?;
             change(
                 machine,
@@ -338,19 +308,19 @@ pub fn cgroup2(
 pub fn change(machine: &mut Machine, change: Change) -> Outcome {
     let tree = machine.tree()?;
     let place = tree.changes.get_mut(tree.count);
-    *place.ok_or(Errno::INVAL).step(step::MOUNT_SETATTR)? = Some(change);
+    *place.ok_or(Failure::new(step::MOUNT_SETATTR, Errno::INVAL))? = Some(change);
     tree.count += 1;
     match &tree.fd {
         Some(fd) if tree.late == 0 => match apply(fd.raw(), change) {
-            Err(Errno::NOSYS) => tree.late = 1,
-            result => return result.step(step::MOUNT_SETATTR),
+            Err(failure) if failure.is(Errno::NOSYS) => tree.late = 1,
+            result => return result,
         },
         _ => tree.late += 1,
     }
     Ok(())
 }
 
-fn apply(tree: i32, change: Change) -> Result<()> {
+fn apply(tree: i32, change: Change) -> Outcome {
     let Change {
         set,
         clear,
@@ -361,7 +331,7 @@ fn apply(tree: i32, change: Change) -> Result<()> {
     let flags = if recursive { AT_RECURSIVE } else { 0 };
     match call::mount_setattr(tree, flags, set, clear, propagation) {
         // A user namespace may add restrictions, but not take away those that it found.
-        Err(Errno::PERM) if change.keep_locked => {
+        Err(failure) if failure.is(Errno::PERM) && change.keep_locked => {
             let (set, clear) = legacy::within_locks(tree, change)?;
             call::mount_setattr(tree, flags, set, clear, propagation)
         }
@@ -372,8 +342,8 @@ fn apply(tree: i32, change: Change) -> Result<()> {
 /// Changes a mount that is in place.
 pub fn change_placed(mount: i32, change: Change) -> Outcome {
     match apply(mount, change) {
-        Err(Errno::NOSYS) => legacy::change(mount, change),
-        result => result.step(step::MOUNT_SETATTR),
+        Err(failure) if failure.is(Errno::NOSYS) => legacy::change(mount, change),
+        result => result,
     }
 }
 
@@ -382,12 +352,12 @@ pub fn require_proc(machine: &mut Machine) -> Outcome {
     let tree = machine.tree()?;
     let magic = match &tree.fd {
         Some(fd) => call::filesystem_magic(fd.raw()),
-        None => call::openat(AT_FDCWD, c(tree.recipe.source)?, O_PATH, 0)
+        None => call::openat(AT_FDCWD, c(tree.recipe.source), O_PATH, 0)
             .and_then(|source| call::filesystem_magic(source.raw())),
     };
-    match magic.step(step::STAT)? {
+    match magic? {
         PROC_SUPER_MAGIC => Ok(()),
-        _ => Err(Errno::INVAL).step(step::NOT_PROC),
+        _ => failed(step::NOT_PROC, Errno::INVAL),
     }
 }
 
@@ -417,21 +387,23 @@ pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: 
         create
     };
     let place = match paths::target(machine, target, first, follow) {
-        Err(Failure {
-            errno: Errno::NOENT,
-            ..
-        }) if create == create::LIKE_TREE => paths::target(machine, target, kind(&tree)?, follow)?,
+        Err(failure) if failure.is(Errno::NOENT) && create == create::LIKE_TREE => {
+            paths::target(machine, target, kind(&tree)?, follow)?
+        }
         result => result?,
     };
     if let Some(fd) = tree.fd.take() {
         match call::move_mount(fd.raw(), place.raw()) {
-            Err(Errno::NOSYS) => {}
+            Err(failure) if failure.is(Errno::NOSYS) => {}
             // What mount(2) says, and engines know, of a directory and a file.
-            Err(Errno::INVAL) if is_directory(fd.raw()) != is_directory(place.raw()) => {
-                return Err(Errno::NOTDIR).step(step::MOVE_MOUNT);
+            Err(failure)
+                if failure.is(Errno::INVAL)
+                    && is_directory(fd.raw()) != is_directory(place.raw()) =>
+            {
+                return failed(step::MOVE_MOUNT, Errno::NOTDIR);
             }
             result => {
-                result.step(step::MOVE_MOUNT)?;
+                result?;
                 legacy::finish(&tree, fd.raw(), tree.count - tree.late)?;
                 machine.discard(place);
                 machine.set_place(target.bytes(), fd);
@@ -448,9 +420,7 @@ fn attach_at(tree: &Fd, directory: i32, name: &[u8], make: bool) -> bool {
     let Ok(name) = Name::entry(name) else {
         return false;
     };
-    let Ok(name) = name.c_str() else {
-        return false;
-    };
+    let name = name.path();
     if make {
         let _ = call::mkdirat(directory, name, 0o755);
     }
@@ -465,9 +435,9 @@ fn is_directory(fd: i32) -> bool {
 fn kind(tree: &Tree) -> Outcome<u8> {
     let status = match &tree.fd {
         Some(fd) => call::stat(fd.raw()),
-        None => call::stat_at(AT_FDCWD, c(tree.recipe.source)?, 0),
+        None => call::stat_at(AT_FDCWD, c(tree.recipe.source), 0),
     };
-    let directory = status.step(step::STAT)?.mode & S_IFMT == S_IFDIR;
+    let directory = status?.mode & S_IFMT == S_IFDIR;
     Ok(if directory {
         create::DIRECTORY
     } else {
@@ -483,15 +453,15 @@ pub fn copy_into(machine: &mut Machine, target: Text<'_>) -> Outcome {
         tree.recipe.copy_up = true;
         return Ok(());
     };
-    match paths::open(root, c(target)?, O_DIRECTORY) {
-        Err(Errno::NOENT) => Ok(()),
-        source => copy_up::copy(&source.step(step::OPENAT2)?, fd.raw()),
+    match paths::open(root, target, O_DIRECTORY) {
+        Err(failure) if failure.is(Errno::NOENT) => Ok(()),
+        source => copy_up::copy(&source?, fd.raw()),
     }
 }
 
 /// mount(2) with MS_REMOUNT on what is mounted at the target.
 pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'_>) -> Outcome {
-    let target = paths::open(machine.root(), c(target)?, O_PATH).step(step::OPENAT2)?;
+    let target = paths::open(machine.root(), target, O_PATH)?;
     if flags & call::MS_BIND != 0 {
         // Attributes of this mount, or with MS_REC of those below it too: what a mount already has is kept.
         let change = Change {
@@ -501,47 +471,51 @@ pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'
             ..Change::default()
         };
         match apply(target.raw(), change) {
-            Err(Errno::NOSYS) => legacy::change_with_entries(target.raw(), change)?,
-            result => result.step(step::MOUNT_SETATTR)?,
+            Err(failure) if failure.is(Errno::NOSYS) => {
+                legacy::change_with_entries(target.raw(), change)?
+            }
+            result => result?,
         }
         machine.discard(target);
         return Ok(());
     }
     let path = DescriptorPath::new(target.raw());
-    let data = Some(c(data)?).filter(|data| !data.is_empty());
-    call::mount(None, path.c_str(), flags | call::MS_REMOUNT, data).step(step::MOUNT)
+    let data = Some(c(data)).filter(|_| !data.bytes().is_empty());
+    call::mount(None, path.path(), flags | call::MS_REMOUNT, data)
 }
 
 /// Takes away what is mounted at the target.
 pub fn unmount(machine: &Machine, target: Text<'_>) -> Outcome {
-    let there = paths::open(machine.root(), c(target)?, O_PATH).step(step::OPENAT2)?;
+    let there = paths::open(machine.root(), target, O_PATH)?;
     // By no path of the container's /proc, in which the stub may not even be.
     if call::fchdir(there.raw()).is_ok() {
-        return call::detach(c".").step(step::UMOUNT);
+        return call::detach(Path::HERE);
     }
     let (parent, name) = paths::split(target.bytes());
-    let name = Name::entry(name).step(step::UMOUNT)?;
+    let name = Name::entry(name)?;
     let mut path = Buffer::new();
-    path.push(b"/")
-        .and_then(|()| path.push(parent))
-        .step(step::UMOUNT)?;
-    let parent = paths::open(machine.root(), path.c_str().step(step::UMOUNT)?, O_PATH);
-    call::fchdir(parent.step(step::OPENAT2)?.raw()).step(step::CHDIR)?;
-    call::detach_entry(name.c_str().step(step::UMOUNT)?).step(step::UMOUNT)
+    path.push(&[b"/", parent])?;
+    let parent = paths::open(machine.root(), path.text(), O_PATH)?;
+    call::fchdir(parent.raw())?;
+    call::detach_entry(name.path())
 }
 
 /// Takes a mount of the host's out of this namespace, or covers it.
 pub fn hide(path: Text<'_>) -> Outcome {
-    let path = c(path)?;
+    let path = c(path);
     match call::mount(None, path, call::MS_SLAVE | call::MS_REC, None) {
         // Gone with one that it was below.
-        Err(Errno::NOENT | Errno::INVAL) => return Ok(()),
-        result => result.step(step::MOUNT)?,
+        Err(failure) if matches!(failure.errno(), Errno::NOENT | Errno::INVAL) => return Ok(()),
+        result => result?,
     }
     match call::detach(path) {
-        Err(Errno::INVAL | Errno::PERM) => {
-            call::mount_type(Some(c"tmpfs"), path, Some(c"tmpfs"), 0, None).step(step::MOUNT)
-        }
-        result => result.step(step::UMOUNT),
+        Err(failure) if matches!(failure.errno(), Errno::INVAL | Errno::PERM) => call::mount_type(
+            Some(Path::of(c"tmpfs")),
+            path,
+            Some(Path::of(c"tmpfs")),
+            0,
+            None,
+        ),
+        result => result,
     }
 }

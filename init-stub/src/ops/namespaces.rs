@@ -1,15 +1,15 @@
 //! Namespaces, what belongs to them, and cgroups.
 
 use super::process;
-use crate::machine::{Machine, Outcome, Step};
-use crate::sys::Errno;
+use crate::machine::Machine;
 use crate::sys::call;
-use crate::wire::{Slot, Text, call as step};
+use crate::sys::{Errno, Outcome};
+use crate::wire::{Slot, Text};
 
 /// The process moves itself: no lock of the whole system is taken.
 pub fn join_cgroup(machine: &mut Machine, tasks: Slot) -> Outcome {
     let tasks = call::adopt(machine.descriptor(tasks)?);
-    call::write(tasks.raw(), b"0").step(step::WRITE)?;
+    call::write(tasks.raw(), b"0")?;
     machine.discard(tasks);
     Ok(())
 }
@@ -20,15 +20,15 @@ pub fn join(machine: &Machine, namespace: Slot, flags: u32) -> Outcome {
         return Ok(());
     }
     let namespace = call::adopt(machine.descriptor(namespace)?);
-    call::setns(namespace.raw(), flags).step(step::SETNS)
+    call::setns(namespace.raw(), flags)
 }
 
 /// setns(2), which may be tried again when there are more rights.
 pub fn join_early(machine: &mut Machine, namespace: Slot, flags: u32) -> Outcome {
     let number = machine.descriptor(namespace)?;
     match call::setns(number, flags) {
-        Err(Errno::PERM) => return Ok(()),
-        result => result.step(step::SETNS)?,
+        Err(failure) if failure.is(Errno::PERM) => return Ok(()),
+        result => result?,
     }
     machine.joined |= flags;
     machine.discard(call::adopt(number));
@@ -37,7 +37,7 @@ pub fn join_early(machine: &mut Machine, namespace: Slot, flags: u32) -> Outcome
 
 /// unshare(2).
 pub fn unshare(flags: u32) -> Outcome {
-    call::unshare(flags).step(step::UNSHARE)
+    call::unshare(flags)
 }
 
 /// A time namespace for the children. The file with its offsets is that of the host's root as long as nobody may look
@@ -55,12 +55,12 @@ pub fn time(machine: &Machine, proc: Slot, offsets: Text<'_>) -> Outcome {
 
 /// sethostname(2).
 pub fn hostname(name: Text<'_>) -> Outcome {
-    call::sethostname(name.bytes()).step(step::SETHOSTNAME)
+    call::sethostname(name.bytes())
 }
 
 /// setdomainname(2).
 pub fn domainname(name: Text<'_>) -> Outcome {
-    call::setdomainname(name.bytes()).step(step::SETDOMAINNAME)
+    call::setdomainname(name.bytes())
 }
 
 /// Sets IFF_UP on `lo`: netdevice(7).
@@ -79,8 +79,8 @@ pub fn loopback_up(machine: &mut Machine) -> Outcome {
         flags: IFF_UP,
         rest: [0; 22],
     };
-    let socket = call::inet_socket().step(step::SOCKET)?;
-    call::ioctl(socket.raw(), SIOCSIFFLAGS, &mut request).step(step::IOCTL)?;
+    let socket = call::inet_socket()?;
+    call::ioctl(socket.raw(), SIOCSIFFLAGS, &mut request)?;
     machine.discard(socket);
     Ok(())
 }

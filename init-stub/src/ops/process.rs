@@ -1,24 +1,17 @@
 //! The process's own settings, and its talks with the runtime.
 
-use super::mounts::{PROC_SUPER_MAGIC, is_missing};
+use super::mounts::PROC_SUPER_MAGIC;
 use super::walk;
-use crate::machine::{Machine, Outcome, Step, c};
-use crate::sys::Errno;
+use crate::machine::{Machine, c};
 use crate::sys::call::{self, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV};
+use crate::sys::{Errno, Outcome, failed};
 use crate::wire::{Bytes, Slot, Text, call as step};
 
 /// Tells the runtime the stage, and waits for its word. A runtime that is gone has given up.
 pub fn rendezvous(machine: &mut Machine, stage: u32) -> Outcome {
     machine.forget_place();
     machine.report_stage(stage)?;
-    let mut answer = [0; 1];
-    loop {
-        match call::receive(machine.report, &mut answer) {
-            Err(Errno::INTR) => {}
-            Ok(0) => call::exit(1),
-            result => return result.step(step::RECV).map(drop),
-        }
-    }
+    machine.await_answer()
 }
 
 /// Lets go of the runtime, and waits for `start`, which is told of what fails from here on.
@@ -27,22 +20,15 @@ pub fn await_start(machine: &mut Machine, listener: Slot) -> Outcome {
     drop(call::adopt(machine.report));
     let listener = call::adopt(machine.descriptor(listener)?);
     call::end_on_signals();
-    loop {
-        match call::accept(listener.raw()) {
-            Err(Errno::INTR) => {}
-            result => {
-                machine.report = result.step(step::ACCEPT)?.leak();
-                return Ok(());
-            }
-        }
-    }
+    machine.report = call::accept(listener.raw())?.leak();
+    Ok(())
 }
 
 /// Goes on as a child in the PID namespace that was joined. The runtime is its parent, and learns its pid from the
 /// kernel, with the message.
 pub fn go_on_as_child(machine: &mut Machine) -> Outcome {
     machine.close_discarded();
-    if call::fork_sibling().step(step::FORK)? != 0 {
+    if call::fork_sibling()? != 0 {
         call::exit(0);
     }
     machine.report_fork()
@@ -51,9 +37,7 @@ pub fn go_on_as_child(machine: &mut Machine) -> Outcome {
 /// prctl(PR_SET_DUMPABLE).
 pub fn set_dumpable(dumpable: bool) -> Outcome {
     const PR_SET_DUMPABLE: u32 = 4;
-    call::prctl(PR_SET_DUMPABLE, dumpable.into(), 0)
-        .step(step::PRCTL)
-        .map(drop)
+    call::prctl(PR_SET_DUMPABLE, dumpable.into(), 0).map(drop)
 }
 
 /// Lets whoever has the rights in the user namespace look at this process, where nothing of the host is left to be found.
@@ -78,44 +62,43 @@ pub fn show(machine: &mut Machine, listener: Slot) -> Outcome {
 
 /// Another session keyring; a kernel or a filter that knows none is no error.
 pub fn keyring(name: Text<'_>, permissions: u32) -> Outcome {
-    let keyring = match call::join_keyring(c(name)?) {
-        Err(Errno::NOSYS | Errno::PERM | Errno::ACCES) => return Ok(()),
-        result => result.step(step::KEYCTL)?,
+    let keyring = match call::join_keyring(c(name)) {
+        Err(failure) if matches!(failure.errno(), Errno::NOSYS | Errno::PERM | Errno::ACCES) => {
+            return Ok(());
+        }
+        result => result?,
     };
     if permissions != 0 {
-        call::set_key_permissions(keyring, permissions).step(step::KEYCTL)?;
+        call::set_key_permissions(keyring, permissions)?;
     }
     Ok(())
 }
 
 /// setsid(2).
 pub fn session() -> Outcome {
-    call::setsid().step(step::SETSID)
+    call::setsid()
 }
 
 /// Writes to a file of a procfs that the runtime has verified; nothing that is mounted over it is followed.
 pub fn write_proc(machine: &Machine, proc: Slot, path: Text<'_>, value: Text<'_>) -> Outcome {
     let proc = machine.descriptor(proc)?;
     let resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
-    let file = match call::openat2(proc, c(path)?, O_WRONLY, resolve) {
-        Err(errno) if is_missing(errno) => {
-            let file = walk::open(proc, path.bytes(), O_WRONLY, resolve);
-            let file = file.step(step::OPEN)?;
-            if call::filesystem_magic(file.raw()).step(step::STAT)? != PROC_SUPER_MAGIC {
-                return Err(Errno::INVAL).step(step::NOT_PROC);
+    let file = match call::openat2(proc, c(path), O_WRONLY, resolve) {
+        Err(failure) if failure.is_missing() => {
+            let file = walk::open(proc, path.bytes(), O_WRONLY, resolve)?;
+            if call::filesystem_magic(file.raw())? != PROC_SUPER_MAGIC {
+                return failed(step::NOT_PROC, Errno::INVAL);
             }
             file
         }
-        file => file.step(step::OPENAT2)?,
+        file => file?,
     };
-    call::write(file.raw(), value.bytes())
-        .step(step::WRITE)
-        .map(drop)
+    call::write(file.raw(), value.bytes()).map(drop)
 }
 
 /// prlimit(2).
 pub fn limit(resource: u32, soft: u64, hard: u64) -> Outcome {
-    call::prlimit(resource, soft, hard).step(step::PRLIMIT)
+    call::prlimit(resource, soft, hard)
 }
 
 /// umask(2).
@@ -126,17 +109,17 @@ pub fn umask(mask: u32) -> Outcome {
 
 /// sched_setattr(2).
 pub fn scheduler(attributes: Bytes<'_>) -> Outcome {
-    call::sched_setattr(attributes.0).step(step::SCHED_SETATTR)
+    call::sched_setattr(attributes.0)
 }
 
 /// ioprio_set(2).
 pub fn io_priority(value: u32) -> Outcome {
-    call::ioprio_set(value).step(step::IOPRIO_SET)
+    call::ioprio_set(value)
 }
 
 /// sched_setaffinity(2).
 pub fn affinity(mask: Bytes<'_>) -> Outcome {
-    call::sched_setaffinity(mask.0).step(step::SCHED_SETAFFINITY)
+    call::sched_setaffinity(mask.0)
 }
 
 /// The same with as many CPUs as Linux can have. The kernel takes of them what there is and the cgroup allows; a process
@@ -149,10 +132,10 @@ pub fn all_cpus() -> Outcome {
 
 /// set_mempolicy(2).
 pub fn memory_policy(mode: u32, nodes: Bytes<'_>) -> Outcome {
-    call::set_mempolicy(mode, nodes.0).step(step::SET_MEMPOLICY)
+    call::set_mempolicy(mode, nodes.0)
 }
 
 /// personality(2).
 pub fn personality(domain: u64) -> Outcome {
-    call::personality(domain).step(step::PERSONALITY)
+    call::personality(domain)
 }

@@ -1,16 +1,16 @@
 //! The rootfs, and how it becomes the root.
 
-use super::legacy;
-use super::mounts::{self, Change, is_missing};
-use crate::machine::{Machine, Outcome, Step, c};
-use crate::sys::Errno;
+use super::mounts::Change;
+use super::text::Buffer;
+use super::{legacy, mounts};
+use crate::machine::{Machine, c};
 use crate::sys::call::{self, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH};
+use crate::sys::{Errno, Outcome, Path, Step};
 use crate::wire::{Text, call as step};
-use core::ffi::CStr;
 
 /// Propagation of the root mount, or, with MS_REC, of all mounts.
 pub fn propagation(flags: u64) -> Outcome {
-    call::mount(None, c"/", flags, None).step(step::MOUNT)
+    call::mount(None, Path::ROOT, flags, None)
 }
 
 /// The mount that holds the rootfs becomes private: pivot_root(2) refuses to work below a shared one. Which mount
@@ -21,46 +21,32 @@ pub fn parent_private(path: Text<'_>, slave: bool) -> Outcome {
     } else {
         call::MS_PRIVATE
     };
-    let mut buffer = [0; 4096];
-    let bytes = path.bytes();
-    match buffer.get_mut(..bytes.len()).filter(|_| bytes.len() < 4096) {
-        Some(place) => place.copy_from_slice(bytes),
-        None => return Err(Errno::NAMETOOLONG).step(step::MOUNT),
-    }
-    let mut length = bytes.len();
+    let mut at = Buffer::new();
+    at.push(&[path.bytes()]).at(step::MOUNT)?;
     loop {
-        let at = CStr::from_bytes_until_nul(&buffer).unwrap_or(c"/");
-        let at = if at.is_empty() { c"/" } else { at };
-        match call::mount(None, at, kind, None) {
+        let (path, last) = match at.bytes() {
+            b"" | b"/" => (Path::ROOT, true),
+            _ => (at.path(), false),
+        };
+        match call::mount(None, path, kind, None) {
             // Not a mount point.
-            Err(Errno::INVAL) if at.to_bytes().len() > 1 => {}
-            result => return result.step(step::MOUNT),
+            Err(failure) if failure.is(Errno::INVAL) && !last => {}
+            result => return result,
         }
-        let slash = buffer
-            .iter()
-            .take(length)
-            .rposition(|byte| *byte == b'/')
-            .unwrap_or(0);
-        buffer
-            .iter_mut()
-            .take(length)
-            .skip(slash)
-            .for_each(|byte| *byte = 0);
-        length = slash;
+        at.pop();
     }
 }
 
 /// Binds the rootfs over itself, so that it is a mount of its own.
 pub fn open(machine: &mut Machine, path: Text<'_>, recursive: bool) -> Outcome {
-    let path = c(path)?;
     let flags = if recursive { AT_RECURSIVE } else { 0 };
-    let tree = match call::clone_tree(AT_FDCWD, path, flags) {
-        Err(errno) if is_missing(errno) => legacy::root(path, recursive)?,
+    let tree = match call::clone_tree(AT_FDCWD, c(path), flags) {
+        Err(failure) if failure.is_missing() => legacy::root(path, recursive)?,
         tree => {
-            let tree = tree.step(step::OPEN_TREE)?;
-            match call::move_mount_at(tree.raw(), AT_FDCWD, path) {
-                Err(Errno::NOSYS) => legacy::root(path, recursive)?,
-                result => result.step(step::MOVE_MOUNT).map(|()| tree)?,
+            let tree = tree?;
+            match call::move_mount_at(tree.raw(), AT_FDCWD, c(path)) {
+                Err(failure) if failure.is(Errno::NOSYS) => legacy::root(path, recursive)?,
+                result => result.map(|()| tree)?,
             }
         }
     };
@@ -70,15 +56,15 @@ pub fn open(machine: &mut Machine, path: Text<'_>, recursive: bool) -> Outcome {
 
 /// Enters a mount namespace that holds the rootfs and what is mounted below it, and nothing else.
 pub fn enter(machine: &mut Machine, path: Text<'_>) -> Outcome {
-    let namespace = call::tree_namespace(c(path)?).step(step::OPEN_TREE)?;
-    call::setns(namespace.raw(), call::CLONE_NEWNS).step(step::SETNS)?;
+    let namespace = call::tree_namespace(c(path))?;
+    call::setns(namespace.raw(), call::CLONE_NEWNS)?;
     machine.discard(namespace);
     take(machine, Text::new(b"/\0"))
 }
 
 /// Takes the rootfs as it is.
 pub fn take(machine: &mut Machine, path: Text<'_>) -> Outcome {
-    machine.set_root(call::openat(AT_FDCWD, c(path)?, O_PATH | O_DIRECTORY, 0).step(step::OPEN)?);
+    machine.set_root(call::openat(AT_FDCWD, c(path), O_PATH | O_DIRECTORY, 0)?);
     Ok(())
 }
 
@@ -88,39 +74,39 @@ pub fn pivot(machine: &mut Machine, peers: bool) -> Outcome {
     if peers {
         return pivot_from_shared(machine);
     }
-    call::fchdir(machine.root()).step(step::CHDIR)?;
-    call::pivot_root().step(step::PIVOT_ROOT)?;
+    call::fchdir(machine.root())?;
+    call::pivot_root()?;
     // The last example of pivot_root(2): the current directory is the new root, and umount2(2) takes what is on top.
-    call::detach(c".").step(step::UMOUNT)
+    call::detach(Path::HERE)
 }
 
 /// Unmounting the old root must not unmount anything on the host; the new one's volumes keep the propagation that they
 /// were given.
 fn pivot_from_shared(machine: &Machine) -> Outcome {
-    let old = call::openat(AT_FDCWD, c"/", O_PATH | O_DIRECTORY, 0).step(step::OPEN)?;
-    call::fchdir(machine.root()).step(step::CHDIR)?;
-    call::pivot_root().step(step::PIVOT_ROOT)?;
-    call::fchdir(old.raw()).step(step::CHDIR)?;
-    call::mount(None, c".", call::MS_SLAVE | call::MS_REC, None).step(step::MOUNT)?;
-    call::detach(c".").step(step::UMOUNT)?;
-    call::chdir(c"/").step(step::CHDIR)
+    let old = call::openat(AT_FDCWD, Path::ROOT, O_PATH | O_DIRECTORY, 0)?;
+    call::fchdir(machine.root())?;
+    call::pivot_root()?;
+    call::fchdir(old.raw())?;
+    call::mount(None, Path::HERE, call::MS_SLAVE | call::MS_REC, None)?;
+    call::detach(Path::HERE)?;
+    call::chdir(Path::ROOT)
 }
 
 /// On an initramfs, whose root cannot be pivoted: the rootfs is moved over it.
 pub fn move_over(machine: &mut Machine) -> Outcome {
     machine.forget_place();
-    call::fchdir(machine.root()).step(step::CHDIR)?;
-    call::mount(Some(c"."), c"/", call::MS_MOVE, None).step(step::MOVE_MOUNT)?;
-    call::chroot(c".").step(step::CHROOT)?;
-    call::chdir(c"/").step(step::CHDIR)
+    call::fchdir(machine.root())?;
+    call::mount(Some(Path::HERE), Path::ROOT, call::MS_MOVE, None)?;
+    call::chroot(Path::HERE)?;
+    call::chdir(Path::ROOT)
 }
 
 /// chroot(2): for a container in a mount namespace that is not its own.
 pub fn change(machine: &mut Machine) -> Outcome {
     machine.forget_place();
-    call::fchdir(machine.root()).step(step::CHDIR)?;
-    call::chroot(c".").step(step::CHROOT)?;
-    call::chdir(c"/").step(step::CHDIR)
+    call::fchdir(machine.root())?;
+    call::chroot(Path::HERE)?;
+    call::chdir(Path::ROOT)
 }
 
 /// The root mount becomes read-only.

@@ -40,7 +40,6 @@ mod numbers {
     pub const PREAD64: usize = 17;
     pub const READ: usize = 0;
     pub const READLINKAT: usize = 267;
-    pub const RECVFROM: usize = 45;
     pub const RECVMSG: usize = 47;
     pub const RT_SIGACTION: usize = 13;
     pub const RT_SIGPROCMASK: usize = 14;
@@ -105,7 +104,6 @@ mod numbers {
     pub const PREAD64: usize = 67;
     pub const READ: usize = 63;
     pub const READLINKAT: usize = 78;
-    pub const RECVFROM: usize = 207;
     pub const RECVMSG: usize = 212;
     pub const RT_SIGACTION: usize = 134;
     pub const RT_SIGPROCMASK: usize = 135;
@@ -170,7 +168,6 @@ mod numbers {
     pub const PREAD64: usize = 180;
     pub const READ: usize = 3;
     pub const READLINKAT: usize = 332;
-    pub const RECVFROM: usize = 292;
     pub const RECVMSG: usize = 297;
     pub const RT_SIGACTION: usize = 174;
     pub const RT_SIGPROCMASK: usize = 175;

@@ -13,7 +13,7 @@ pub struct Message {
     pub op: u32,
     /// The system call that failed, as one of [`call`].
     pub call: u32,
-    /// Its errno.
+    /// Its errno; of a hook its exit status, a signal as a negative number, or tenths of a second that it had.
     pub errno: i32,
 }
 
@@ -132,6 +132,9 @@ calls! {
     OUTSIDE_ROOT "path is outside the rootfs",
     NOT_PROC "not a proc file system",
     UNLINK "unlink",
+    READLINK "readlink",
+    CHMOD "chmod",
+    DUP "dup3",
 }
 
 /// The stages of [`Op::Rendezvous`] and [`Op::Report`].

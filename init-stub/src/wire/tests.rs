@@ -59,8 +59,8 @@ fn texts_and_lists_survive_a_round_trip() {
             .eq(argv.iter().copied())
     );
     assert_eq!(
-        envp.iter().next().map(|text| text.c_str()),
-        Some(Ok(c"A=b"))
+        envp.iter().next().map(|text| text.with_nul()),
+        Some(&b"A=b\0"[..])
     );
 }
 

@@ -1,7 +1,5 @@
 //! The values that stand in a program, and how they are read and written.
 
-use core::ffi::CStr;
-
 /// The bytes are not a program, or the program ends too early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
@@ -205,9 +203,9 @@ impl<'a> Text<'a> {
         self.0.strip_suffix(b"\0").unwrap_or(self.0)
     }
 
-    /// The text as a C string: only a decoded one has this form.
-    pub fn c_str(&self) -> Result<&'a CStr, Malformed> {
-        CStr::from_bytes_with_nul(self.0).map_err(|_| Malformed)
+    /// The text with its terminator, which only a decoded one has.
+    pub fn with_nul(&self) -> &'a [u8] {
+        self.0
     }
 }
 
