@@ -5,7 +5,8 @@ use super::{Global, print};
 use crate::container;
 use crate::error::{Context, Error, Result};
 use crate::json;
-use std::process::{Command, Stdio};
+use crate::sys::command;
+use std::os::unix::ffi::OsStrExt;
 
 /// Prints the processes' ids as JSON, or those lines of ps(1) that are theirs.
 pub fn ps(global: &Global, matches: &Matches) -> Result<u8> {
@@ -25,21 +26,16 @@ pub fn ps(global: &Global, matches: &Matches) -> Result<u8> {
             )));
         }
     }
-    let mut command = Command::new("ps");
+    let mut arguments: Vec<&[u8]> = vec![b"ps"];
     match &matches.arguments[1..] {
-        [] => command.arg("-ef"),
-        options => command.args(options),
-    };
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .context("ps (Debian's package procps)")?;
-    if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        return Err(Error::new(format!("ps: {}: {said}", output.status)));
+        [] => arguments.push(b"-ef"),
+        options => arguments.extend(options.iter().map(|option| option.as_bytes())),
     }
-    let table = String::from_utf8_lossy(&output.stdout);
+    let (ended, table, errors) =
+        command::output("ps", arguments).context("ps (Debian's package procps)")?;
+    if let Some(why) = ended.failure() {
+        return Err(Error::new(format!("ps: {why}: {table}{errors}")));
+    }
     print(&of_these(&table, &pids)?).map(|()| 0)
 }
 

@@ -1,18 +1,17 @@
 //! Hooks that the spec runs in the runtime's namespaces: config.md, "POSIX-platform Hooks".
 
 use super::store::Record;
-use crate::error::{Context, Error, Result, signal_text};
+use crate::error::{Context, Error, Result};
 use crate::json;
 use crate::log;
 use crate::oci::{Hook, State, Status, annotation};
+use crate::sys::command::Command;
 use crate::sys::{image, process};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command};
 
 /// Runs the hooks in their order, each with the state on its standard input; the first that fails ends it.
 pub fn run_all(kind: &str, hooks: &[Hook], state: &State) -> Result<()> {
@@ -72,52 +71,62 @@ fn streams(state: &State, json: &[u8]) -> Result<([File; 3], File)> {
 
 fn run(kind: &str, hook: &Hook, state: &State, json: &[u8]) -> Result<()> {
     let ([stdin, stdout, stderr], output) = streams(state, json)?;
-    let mut command = Command::new(&hook.path);
-    if let Some((name, rest)) = hook.args.split_first() {
-        command.arg0(name).args(rest);
+    let mut arguments: Vec<&[u8]> = hook.args.iter().map(|text| text.as_bytes()).collect();
+    if arguments.is_empty() {
+        arguments.push(hook.path.as_bytes());
     }
-    // One that names no environment has the runtime's, as with runc.
-    if !hook.env.is_empty() {
-        command.env_clear();
-    }
-    let pairs = hook.env.iter().filter_map(|entry| entry.split_once('='));
-    command.envs(pairs);
-    if matches!(kind, "prestart" | "createRuntime") {
+    let command = Command {
+        program: &hook.path,
+        arguments,
+        // One that names no environment has the runtime's, as with runc.
+        environment: (!hook.env.is_empty()).then(|| environment(&hook.env)),
         // Where runc is while it creates.
-        command.current_dir(&state.bundle);
-    }
-    command.stdin(stdin).stdout(stdout).stderr(stderr);
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("fork/exec {}", hook.path))?;
-    let outcome = outcome(&mut child, hook.timeout);
+        directory: matches!(kind, "prestart" | "createRuntime").then_some(state.bundle.as_ref()),
+        streams: [&stdin, &stdout, &stderr].map(|file| Some(file.as_fd())),
+        begin: None,
+    };
+    let pid = command.start();
+    let pid = pid.with_context(|| format!("fork/exec {}", hook.path))?;
+    let outcome = outcome(pid, hook.timeout);
     outcome.map_err(|error| match printed(&output) {
         text if text.is_empty() => error,
         text => Error::new(format!("{error}, output: {text}")),
     })
 }
 
+/// The entries that are variables; of those of one name the last.
+fn environment(entries: &[String]) -> Vec<&[u8]> {
+    let name = |entry: &String| entry.split_once('=').map(|(name, _)| name.len() + 1);
+    let mut left = entries.iter();
+    let mut variables = Vec::new();
+    while let Some(entry) = left.next() {
+        if let Some(length) = name(entry)
+            && !left
+                .clone()
+                .any(|later| later.starts_with(&entry[..length]))
+        {
+            variables.push(entry.as_bytes());
+        }
+    }
+    variables
+}
+
 /// Waits for the hook, and kills it when it takes longer than that.
-fn outcome(child: &mut Child, timeout_sec: Option<i64>) -> Result<()> {
+fn outcome(pid: i32, timeout_sec: Option<i64>) -> Result<()> {
     if let Some(seconds) = timeout_sec {
-        let pidfd = process::pidfd_open(child.id() as i32).context("pidfd_open")?;
+        let pidfd = process::pidfd_open(pid).context("pidfd_open")?;
         let msec = seconds.saturating_mul(1000).try_into().unwrap_or(i32::MAX);
         if !process::poll(&[Some(pidfd.as_fd())], msec)?[0] {
-            let _ = child.kill();
-            let _ = child.wait();
+            let _ = process::kill(pid, libc::SIGKILL);
+            let _ = process::ended(pid);
             return Err(Error::new(format!(
                 "hook ran past specified timeout of {seconds}.0s"
             )));
         }
     }
-    let status = child.wait()?;
-    match (status.code(), status.signal()) {
-        (Some(0), _) => Ok(()),
-        (Some(code), _) => Err(Error::new(format!("exit status {code}"))),
-        (_, signal) => {
-            let text = signal_text(signal.unwrap_or_default());
-            Err(Error::new(format!("signal: {text}")))
-        }
+    match process::ended(pid)?.failure() {
+        None => Ok(()),
+        Some(why) => Err(Error::new(why)),
     }
 }
 

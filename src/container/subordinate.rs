@@ -2,9 +2,8 @@
 
 use crate::error::{Context, Error, Result};
 use crate::oci::IdMapping;
-use crate::sys;
+use crate::sys::{self, command};
 use std::fs;
-use std::process::{Command, Stdio};
 
 /// The two kinds of ids, and what belongs to each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,22 +83,21 @@ fn map_from(id: u32, own: u32, ranges: &[Range]) -> Vec<IdMapping> {
 /// Has newuidmap(1) or newgidmap(1) write the map of a process's user namespace.
 pub fn write_map(kind: Kind, pid: i32, map: &[IdMapping]) -> Result<()> {
     let program = kind.helper();
-    let mut command = Command::new(program);
-    command.arg(pid.to_string()).stdin(Stdio::null());
+    let mut line = format!("{program} {pid}");
     for entry in map {
-        let numbers = [entry.container_id, entry.host_id, entry.size];
-        command.args(numbers.map(|number| number.to_string()));
+        let (inside, outside, size) = (entry.container_id, entry.host_id, entry.size);
+        line += &format!(" {inside} {outside} {size}");
     }
-    let output = command.output().with_context(|| {
+    let arguments = line.split(' ').map(str::as_bytes).collect();
+    let (ended, _, said) = command::output(program, arguments).with_context(|| {
         format!(
             "{}: to map more than the own id, {program} is needed (Debian's package uidmap)",
             kind.field()
         )
     })?;
-    if output.status.success() {
+    if ended.failure().is_none() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
     let why = refused(kind, map).unwrap_or_else(|| format!("see {}", kind.file()));
     Err(Error::new(format!(
         "{}: {} ({why})",

@@ -6,14 +6,13 @@ mod wire;
 
 pub use wire::{Field, Fields, Message};
 
-use crate::error::{Context, Error, Result, signal_text};
+use crate::error::{Context, Error, Result};
 use crate::log;
-use crate::sys::{socket, spawn};
+use crate::sys::command::Command;
+use crate::sys::{mount, process, socket};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command};
 
 /// The fields of `criu_opts`.
 pub mod option {
@@ -133,7 +132,8 @@ pub struct Notification<'a> {
 
 /// A criu that serves us.
 pub struct Server {
-    child: Child,
+    /// 0 when it was waited for.
+    pid: i32,
     socket: Option<OwnedFd>,
 }
 
@@ -141,26 +141,33 @@ impl Server {
     /// Starts it, in a mount namespace of its own where the first directory is to be seen at the second.
     pub fn start(bind: Option<(&Path, &Path)>) -> Result<Server> {
         let (ours, theirs) = socket::pair().context("socketpair")?;
-        let mut command = Command::new("criu");
-        command.args(["swrk", &theirs.as_raw_fd().to_string()]);
-        if let Some((from, to)) = bind {
-            spawn::begin_with_bind(&mut command, from, to);
-        }
-        let child = command.spawn().map_err(|error| match error.kind() {
+        let number = theirs.as_raw_fd().to_string();
+        // Nobody else sees it there, and it is gone with the namespace.
+        let begin = || match bind {
+            Some((from, to)) => mount::enter_own_namespace().and_then(|()| mount::bind(from, to)),
+            None => Ok(()),
+        };
+        let command = Command {
+            program: "criu",
+            arguments: vec![b"criu", b"swrk", number.as_bytes()],
+            begin: Some(&begin),
+            ..Command::default()
+        };
+        let pid = command.start().map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::new(
                 "exec: \"criu\": executable file not found in $PATH: install criu 3.15 or later",
             ),
             _ => Error::from(error).wrap("fork/exec criu"),
         })?;
         Ok(Server {
-            child,
+            pid,
             socket: Some(ours),
         })
     }
 
     /// Its process.
     pub fn pid(&self) -> i32 {
-        self.child.id() as i32
+        self.pid
     }
 
     /// Asks for something, and returns criu's answer. At each of its steps, `notified` is called, whose error makes
@@ -227,16 +234,11 @@ impl Server {
         log::debug(&format!("Using CRIU in {} mode", kind.name()));
         self.ask(kind, request::OPTIONS, options, notified)?;
         self.socket = None;
-        let status = self.child.wait().context("criu")?;
-        // After a pre-dump it waits for the dump, which is for another criu.
-        match (status.code(), status.signal()) {
-            _ if kind == Request::PreDump => Ok(()),
-            (Some(0), _) => Ok(()),
-            (Some(code), _) => Err(Error::new(format!("criu failed: exit status {code}"))),
-            (_, signal) => Err(Error::new(format!(
-                "criu failed: signal: {}",
-                signal_text(signal.unwrap_or_default())
-            ))),
+        let ended = process::ended(std::mem::take(&mut self.pid)).context("criu")?;
+        match ended.failure() {
+            // After a pre-dump it waits for the dump, which is for another criu.
+            Some(why) if kind != Request::PreDump => Err(Error::new(format!("criu failed: {why}"))),
+            _ => Ok(()),
         }
     }
 }
@@ -245,7 +247,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         // Without us it gives up, and undoes what it has done.
         self.socket = None;
-        let _ = self.child.wait();
+        if self.pid != 0 {
+            let _ = process::ended(self.pid);
+        }
     }
 }
 

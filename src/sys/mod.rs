@@ -1,6 +1,7 @@
 //! Safe wrappers over libc and raw system calls, each a few lines. All `unsafe` of the runtime is here.
 
 pub mod bpf;
+pub mod command;
 #[cfg(not(test))]
 mod entry;
 pub mod file;

@@ -1,7 +1,7 @@
 //! Processes and signals: pidfds, waiting, signal masks, and a few facts about ourselves.
 
 use super::check;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, signal_text};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// pidfd_open(2).
@@ -53,23 +53,51 @@ pub fn kill(pid: i32, signal: i32) -> std::io::Result<()> {
     }
 }
 
-/// Waits for our child to end, and returns its exit status as a shell gives it: 128 + n when a signal ended it.
-pub fn wait(pid: i32) -> Result<u8> {
+/// How a process has ended, as wait(2) tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended(libc::c_int);
+
+impl Ended {
+    /// Its exit status, unless a signal ended it.
+    pub fn code(self) -> Option<i32> {
+        libc::WIFEXITED(self.0).then(|| libc::WEXITSTATUS(self.0))
+    }
+
+    /// The signal that ended it.
+    pub fn signal(self) -> Option<i32> {
+        libc::WIFSIGNALED(self.0).then(|| libc::WTERMSIG(self.0))
+    }
+
+    /// Why that is a failure, in runc's words; none where it is not.
+    pub fn failure(self) -> Option<String> {
+        match (self.code(), self.signal()) {
+            (Some(0), _) => None,
+            (Some(code), _) => Some(format!("exit status {code}")),
+            (_, signal) => Some(format!("signal: {}", signal_text(signal.unwrap_or(0)))),
+        }
+    }
+}
+
+/// Waits for our child to end.
+pub fn ended(pid: i32) -> std::io::Result<Ended> {
     let mut status = 0;
     loop {
         // SAFETY: the status is a live integer.
         if unsafe { libc::waitpid(pid, &raw mut status, 0) } >= 0 {
-            break;
+            return Ok(Ended(status));
         }
         let error = std::io::Error::last_os_error();
         if error.raw_os_error() != Some(libc::EINTR) {
-            return Err(error.into());
+            return Err(error);
         }
     }
-    if libc::WIFSIGNALED(status) {
-        return Ok(128 + libc::WTERMSIG(status) as u8);
-    }
-    Ok(libc::WEXITSTATUS(status) as u8)
+}
+
+/// The same, as a shell tells it: the exit status, or 128 + n when a signal ended it.
+pub fn wait(pid: i32) -> Result<u8> {
+    let ended = ended(pid)?;
+    let status = ended.signal().map(|signal| 128 + signal).or(ended.code());
+    Ok(status.unwrap_or(0) as u8)
 }
 
 /// Reaps every child that has ended but this one, without waiting.
@@ -216,8 +244,8 @@ pub fn permitted_capabilities() -> u64 {
     u64::from(data[1]) | u64::from(data[4]) << 32
 }
 
-/// Whether we, with these capabilities, have no rights over the host's namespaces: as an ordinary user, or as the root of a container that has been
-/// given few.
+/// Whether we, with these capabilities, have no rights over the host's namespaces: as an ordinary user, or as the root
+/// of a container that has been given few.
 pub fn is_unprivileged(permitted: u64) -> bool {
     const SYS_ADMIN: u64 = 1 << 21;
     euid() != 0 || permitted & SYS_ADMIN == 0

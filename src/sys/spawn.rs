@@ -360,21 +360,3 @@ pub fn unshare(flags: libc::c_int) -> Result<()> {
     // SAFETY: takes numbers only.
     check(unsafe { libc::unshare(flags) }).map(drop)
 }
-
-/// Has a command begin in a mount namespace of its own, in which the directory `from`, with all that is mounted below
-/// it, is seen at `to`, too. Nobody else sees it there, and it is gone with the namespace.
-pub fn begin_with_bind(
-    command: &mut std::process::Command,
-    from: &std::path::Path,
-    to: &std::path::Path,
-) {
-    use std::os::unix::process::CommandExt;
-    let (from, to) = (from.to_path_buf(), to.to_path_buf());
-    let deed = move || {
-        super::mount::enter_own_namespace()
-            .and_then(|()| super::mount::bind(&from, &to))
-            .map_err(|error| std::io::Error::other(error.to_string()))
-    };
-    // SAFETY: we have no threads, so the child may do between fork and exec all that we may.
-    unsafe { command.pre_exec(deed) };
-}

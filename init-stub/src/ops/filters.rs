@@ -1,8 +1,8 @@
 //! What confines the process for good.
 
 use crate::machine::Machine;
-use crate::sys::call;
 use crate::sys::Outcome;
+use crate::sys::call;
 use crate::wire::Bytes;
 
 /// Nothing but the filter and the program comes after this: what a filter may forbid is done before it.
