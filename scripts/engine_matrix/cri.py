@@ -9,9 +9,9 @@ import sys
 
 from . import system
 from .containerd import Containerd
-from .images import BOX, GREEDY
+from .images import BOX, GREEDY, LANDLOCK, UNDER_LANDLOCK
 from .scenario import scenario
-from .system import (Failure, Skip, V2, alive, cgroup_of, eventually, has, lacks, limit, namespace, needs, read,
+from .system import (Failure, alive, cgroup_of, eventually, has, lacks, limit, namespace, needs, needs_landlock, read,
                      same, status_of, systemd, true, wait_for_size)
 from .websocket import Streams
 
@@ -426,6 +426,17 @@ def cpuset(c):
     needs("cpuset")
     pid = c.pid(c.up(c.pod(), resources={"cpuset_cpus": "0"}))
     same(limit(pid, "cpuset/cpuset.cpus", "cpuset.cpus"), 0)
+
+
+@scenario
+def landlock(c):
+    """an annotation of the pod: Coracle's Landlock policy, in force for its containers"""
+    needs_landlock(c)
+    pod = c.pod(annotations={"org.coracle.landlock": LANDLOCK})
+    status = c.exited(c.up(pod, *UNDER_LANDLOCK))
+    has(read(c.logs, "log"), "stdout F new", "Permission denied")
+    same(status.exit_code, 0)
+    same(c.exited(c.up(c.pod(), *UNDER_LANDLOCK)).exit_code, 1)
 
 
 @scenario

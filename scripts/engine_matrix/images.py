@@ -13,6 +13,11 @@ PAUSE = "localhost/pause:latest"
 GREEDY = ["sh", "-c", "tail /dev/zero; status=$?; sleep 1; exit $status"]
 # Counts, where its number may be seen: a process that goes on is one that goes on counting.
 COUNTER = ["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done"]
+# A Landlock policy under which /tmp can be written, and /etc cannot be read.
+LANDLOCK = json.dumps({"ruleset": {"handledAccessFS": ["v1.all"]}, "rules": {"pathBeneath": [
+    {"allowedAccess": ["v1.read_execute"], "paths": ["/bin", "/pause", "/proc", "/dev"]},
+    {"allowedAccess": ["v1.read_write"], "paths": ["/tmp", "/dev"]}]}})
+UNDER_LANDLOCK = ["sh", "-c", "echo new > /tmp/x && cat /tmp/x && ! cat /etc/passwd"]
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"
 GROUP = "root:x:0:\napp:x:1000:\nextra:x:1001:app\nnobody:x:65534:\n"

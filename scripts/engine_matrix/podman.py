@@ -6,10 +6,10 @@ import os
 from . import readme, system
 from .docker import with_image
 from .engine import Engine
-from .images import BOX, COUNTER, PAUSE
+from .images import BOX, COUNTER, LANDLOCK, PAUSE, UNDER_LANDLOCK
 from .scenario import scenario
-from .system import (Skip, V2, alive, cgroup_of, eventually, has, limit, matches, namespace, needs, needs_criu, read,
-                     same, status_of, systemd, true)
+from .system import (Skip, V2, alive, cgroup_of, eventually, has, limit, matches, namespace, needs, needs_criu,
+                     needs_landlock, read, same, status_of, systemd, true)
 
 # What this machine needs, in addition to the set-up in README.
 MACHINE = f"""[containers]
@@ -242,6 +242,18 @@ def rights(p):
     has(p.run("--cap-drop", "all", "--", "cat", "/proc/self/status"), "CapEff:\t0000000000000000", "Seccomp:\t2")
     has(p.run("--security-opt", "no-new-privileges", "--security-opt", "seccomp=unconfined", "--",
               "cat", "/proc/self/status"), "NoNewPrivs:\t1", "Seccomp:\t0")
+
+
+@scenario
+def landlock(p):
+    """--annotation: Coracle's Landlock policy"""
+    needs_landlock(p)
+    pair = "org.coracle.landlock=" + LANDLOCK
+    if int(p("--version").split()[-1].split(".")[0]) < 5:
+        pair = '"' + pair.replace('"', '""') + '"'
+    result = p.run("--annotation", pair, "--", *UNDER_LANDLOCK)
+    same(result, "new")
+    has(result.err, "Permission denied")
 
 
 @scenario

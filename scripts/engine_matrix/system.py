@@ -227,6 +227,14 @@ def needs_criu():
         raise Skip("criu check says that it cannot work here")
 
 
+def needs_landlock(engine):
+    """Skips the scenario of what only Coracle has, and not each kernel."""
+    if engine.runtime != "coracle":
+        raise Skip("only Coracle has it")
+    if "org.coracle.landlock.abi" not in run([engine.binary, "features"]):
+        raise Skip("the kernel has no Landlock")
+
+
 def limit(pid, v1, v2):
     """A limit of a process's cgroup: `v1` is "controller/file", `v2` is "file"."""
     controller, name = v1.split("/") if not V2 else (v2.split(".")[0], v2)
