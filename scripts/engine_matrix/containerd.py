@@ -9,8 +9,8 @@ from . import readme, system
 from .engine import Daemon, Engine
 from .images import BOX, COUNTER, PAUSE
 from .scenario import scenario
-from .system import (V2, Skip, alive, eventually, has, lacks, limit, matches, namespace, needs_criu, read, same, systemd,
-                     true)
+from .system import (V2, Skip, alive, eventually, has, lacks, limit, matches, namespace, needs_criu, read, same,
+                     systemd, true)
 
 # What this machine needs, in addition to the set-up in README, for the versions 1 and 2 of containerd. Without
 # CAP_SYS_RESOURCE, no process can be made less likely to be killed than containerd itself.

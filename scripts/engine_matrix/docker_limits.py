@@ -75,6 +75,10 @@ def blkio(d):
     pid = d.pid(d.up("--device-read-bps", f"/dev/{name}:1mb", "--device-write-iops", f"/dev/{name}:100"))
     has(limit(pid, "blkio/blkio.throttle.read_bps_device", "io.max"), number, str(MIB))
     has(limit(pid, "blkio/blkio.throttle.write_iops_device", "io.max"), "100")
+    path = os.path.join("/sys/fs/cgroup", cgroup_of(d.pid(d.up("--blkio-weight", "500")), "blkio"))
+    for name in ("blkio.bfq.weight", "blkio.weight", "io.bfq.weight"):
+        if os.path.exists(os.path.join(path, name)):
+            same(read(path, name).split()[-1], 500, name)
 
 
 @scenario

@@ -111,6 +111,10 @@ fn a_container_goes_on_where_it_was() {
     fs::create_dir(bundle.dir.join("bundle/rootfs/real")).unwrap();
     list.push(json!({"destination": "/link", "source": ".", "options": ["bind"]}));
     bundle.config["linux"]["resources"]["pids"] = json!({"limit": 77});
+    // As /var/run is a link.
+    let real = bundle.dir.join("real-work");
+    fs::create_dir(&real).unwrap();
+    symlink(&real, bundle.dir.join("work")).unwrap();
     let container = bundle.start();
     wait_for_count(&bundle, 3);
     let before = mounts(&bundle);
