@@ -10,6 +10,8 @@ mod devices_v1;
 mod devices_v2;
 mod files;
 mod freezer;
+#[cfg(test)]
+pub mod fuzz;
 mod layout;
 mod limits;
 mod oom;

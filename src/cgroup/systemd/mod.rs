@@ -5,7 +5,7 @@
 
 mod bus;
 mod dial;
-mod properties;
+pub(super) mod properties;
 mod value;
 
 use crate::error::{Context, Error, Result};
@@ -53,6 +53,11 @@ impl Unit {
                 "systemd not running on this host, cannot use systemd cgroups manager",
             ));
         }
+        Unit::wanted(wanted)
+    }
+
+    /// The same, wherever it is for.
+    pub(super) fn wanted(wanted: &Wanted<'_>) -> Result<Unit> {
         let path = wanted.path.filter(|path| !path.is_empty());
         let unit = Unit::named(path, wanted.id, wanted.rootless.applies())?;
         let subgroup = match wanted

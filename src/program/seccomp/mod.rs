@@ -28,6 +28,9 @@ mod simulator;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub use simulator::is_valid;
+
 use crate::error::{Error, Result};
 use crate::oci::{Config, Seccomp, SeccompAction, SeccompFlag, annotation};
 use arch::{AUDIT_X86_64, Names, X32_BIT};

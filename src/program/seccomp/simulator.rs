@@ -41,6 +41,23 @@ pub fn decode(bpf: &[u8]) -> Vec<Insn> {
         .collect()
 }
 
+/// Whether the kernel takes the filter: each path through it loads what there is, and returns.
+pub fn is_valid(bpf: &[u8]) -> bool {
+    let program = decode(bpf);
+    let fits = |(at, insn): (usize, &Insn)| {
+        let rest = program.len() - at - 1;
+        match insn.code {
+            0x20 => rest > 0 && insn.k % 4 == 0 && insn.k < 64,
+            0x54 => rest > 0,
+            0x05 => (insn.k as usize) < rest,
+            0x15 | 0x25 | 0x35 => usize::from(insn.yes.max(insn.no)) < rest,
+            0x06 => true,
+            _ => false,
+        }
+    };
+    (1..=super::emit::MOST).contains(&program.len()) && program.iter().enumerate().all(fits)
+}
+
 /// The filter's verdict, and how many instructions it took.
 pub fn run(program: &[Insn], call: &Call) -> (u32, usize) {
     let (mut pc, mut a, mut steps) = (0, 0u32, 0);

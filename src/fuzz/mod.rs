@@ -2,143 +2,36 @@
 //!
 //! How often is tried, see [`with_seeds`]. What a test begins with is in `tests/corpus/`.
 
+mod damage;
+
+use crate::cgroup;
 use crate::check;
 use crate::cli::flags::{COMMANDS, GLOBAL};
 use crate::cli::parse;
 use crate::container::Record;
-use crate::oci::{self, Config, Process};
+use crate::error::Result;
+use crate::oci::{self, Config, Mount, Process, annotation};
 use crate::program::wire::any::{Random, with_seeds};
 use crate::program::wire::{Message, Op, Reader};
 use crate::program::{self, Facts, Program, V1Mount};
-use serde_json::{Value, json};
+use damage::{BYTES, rearrange};
+use serde_json::Value;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
-const CONFIGS: [&str; 3] = [
-    include_str!("../tests/corpus/default.json"),
-    include_str!("../tests/corpus/whole.json"),
-    include_str!("../tests/corpus/full.json"),
+const CONFIGS: [&str; 4] = [
+    include_str!("../../tests/corpus/default.json"),
+    include_str!("../../tests/corpus/whole.json"),
+    include_str!("../../tests/corpus/full.json"),
+    include_str!("../../tests/corpus/joined.json"),
 ];
 
-const STATE: &str = include_str!("../tests/corpus/state.json");
-
-/// What JSON is made of, and what numbers and texts are taken for.
-const WORDS: &[&[u8]] = &[
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b",",
-    b":",
-    b"\"",
-    b"null",
-    b"true",
-    b"-1",
-    b"0",
-    b"1e400",
-    b"18446744073709551616",
-    b"\\u0000",
-    b"\\ud800",
-    b"\\",
-    b"..",
-    b"/",
-    b"\xff",
-    b"1.5",
-    b"[[[[[[[[",
-    b"\"path\":",
-    b"\"type\":\"bind\"",
-    b"\xf0\x9f\x9b\xb6",
-];
-
-/// A value that somebody did not think of.
-fn odd(random: &mut Random) -> Value {
-    const TEXTS: &[&str] = &[
-        "",
-        "/",
-        "..",
-        "/../..",
-        "\0",
-        "a\0b",
-        "a\nb",
-        "/proc/self/fd/3",
-        "-1",
-        "0-4294967295",
-        "CAP_ALL",
-        "rbind",
-        "=",
-        "a=",
-        "bind",
-        "tmpfs",
-        "proc",
-        "cgroup",
-        "/proc",
-        "/sys/fs/cgroup",
-        "SCMP_ACT_ALLOW",
-        "b",
-        "c",
-        "%s",
-        "\u{1f6f6}",
-    ];
-    match random.below(9) {
-        0 => Value::Null,
-        1 => json!(random.edge()),
-        2 => json!(-(random.edge() as i64 >> 1)),
-        3 => json!(random.once_in(2)),
-        4 => json!([]),
-        5 => json!({}),
-        6 => json!("x".repeat(random.below(70_000) >> random.below(17))),
-        7 => json!(random.number() as f64),
-        _ => json!(random.pick(TEXTS)),
-    }
-}
-
-/// The value at a place that chance leads to.
-fn somewhere<'a>(random: &mut Random, mut value: &'a mut Value) -> &'a mut Value {
-    loop {
-        let length = match value {
-            Value::Array(array) => array.len(),
-            Value::Object(object) => object.len(),
-            _ => 0,
-        };
-        if length == 0 || random.once_in(8) {
-            return value;
-        }
-        let at = random.below(length);
-        value = match value {
-            Value::Array(array) => &mut array[at],
-            Value::Object(object) => object.values_mut().nth(at).expect("it is that long"),
-            _ => return value,
-        };
-    }
-}
-
-/// A document with some of its values changed, moved, doubled, or gone.
-fn rearrange(random: &mut Random, value: &mut Value, other: &Value) {
-    for _ in 0..=random.below(4) {
-        let from = somewhere(random, &mut other.clone()).clone();
-        let odd = odd(random);
-        match (somewhere(random, value), random.below(4)) {
-            (Value::Array(array), 0) if !array.is_empty() => {
-                let one = array[random.below(array.len())].clone();
-                array.extend(vec![one; random.below(40)]);
-            }
-            (Value::Array(array), 1) => array.push(from),
-            (Value::Object(object), 0) if !object.is_empty() => {
-                let name = object
-                    .keys()
-                    .nth(random.below(object.len()))
-                    .expect("it is that long");
-                object.remove(&name.clone());
-            }
-            (place, 2) => *place = from,
-            (place, _) => *place = odd,
-        }
-    }
-}
+const STATE: &str = include_str!("../../tests/corpus/state.json");
 
 /// One of the configurations as values.
-fn read(random: &mut Random) -> Value {
+fn read(random: &mut Random) -> &'static Value {
     static READ: OnceLock<Vec<Value>> = OnceLock::new();
     let read = READ.get_or_init(|| {
         let values = CONFIGS.iter().map(|text| serde_json::from_str(text));
@@ -146,19 +39,23 @@ fn read(random: &mut Random) -> Value {
             .map(|value| value.expect("the corpus is JSON"))
             .collect()
     });
-    read[random.below(read.len())].clone()
+    &read[random.below(read.len())]
 }
 
 fn any_config(random: &mut Random) -> Vec<u8> {
-    let text = CONFIGS[random.below(CONFIGS.len())];
-    if random.once_in(3) {
-        let mut bytes = text.as_bytes().to_vec();
-        random.damage(&mut bytes, WORDS);
-        return bytes;
+    let mut value = read(random).clone();
+    let mut text = match random.once_in(4) {
+        true => CONFIGS[random.below(CONFIGS.len())].as_bytes().to_vec(),
+        false => {
+            let other = read(random);
+            rearrange(random, &mut value, other);
+            serde_json::to_vec(&value).expect("values can be written")
+        }
+    };
+    if random.once_in(5) {
+        random.damage(&mut text, BYTES);
     }
-    let (mut value, other) = (read(random), read(random));
-    rearrange(random, &mut value, &other);
-    serde_json::to_vec(&value).expect("values can be written")
+    text
 }
 
 fn any_facts(random: &mut Random) -> Facts {
@@ -176,10 +73,16 @@ fn any_facts(random: &mut Random) -> Facts {
     Facts {
         id: "first".into(),
         bundle: "/srv/bundle".into(),
-        rootfs: "/srv/bundle/rootfs".into(),
+        rootfs: match random.once_in(8) {
+            true => "/".into(),
+            false => "/srv/bundle/rootfs".into(),
+        },
         host_mounts: vec!["/proc".into(); random.below(2)],
         null_streams: random.below(8) as u8,
-        bounding: random.edge(),
+        bounding: match random.once_in(2) {
+            true => u64::MAX,
+            false => random.edge(),
+        },
         hierarchies: v1_mounts.len(),
         v1_mounts,
         cgroup2: random.once_in(2).then(|| "/box".into()),
@@ -197,7 +100,7 @@ fn any_facts(random: &mut Random) -> Facts {
 }
 
 /// What the stub gets is a whole program, and whatever it may tell of it can be said in words.
-fn try_program(random: &mut Random, program: &Program) {
+fn try_program(random: &mut Random, program: &Program, given_filter: bool) {
     let descriptors: Vec<i32> = (0..program.handles.len() as i32).collect();
     let bytes = program.encode(&descriptors);
     let mut reader = Reader(&bytes);
@@ -205,36 +108,76 @@ fn try_program(random: &mut Random, program: &Program) {
     reader.take(header).expect("the header is there");
     let mut count = 0;
     while !reader.0.is_empty() {
-        let op = Op::decode(&mut reader);
-        assert!(op.is_ok(), "operation {count} of\n{program}");
+        match Op::decode(&mut reader) {
+            Ok(Op::Seccomp { filter, .. } | Op::SeccompListener { filter, .. }) => {
+                assert!(
+                    given_filter || program::seccomp::is_valid(filter.0),
+                    "{program}"
+                );
+            }
+            Ok(_) => {}
+            Err(_) => panic!("operation {count} of\n{program}"),
+        }
         count += 1;
     }
     assert!(!program.to_string().is_empty());
     let message = Message {
         kind: random.below(5) as u32,
         op: random.below(count + 2) as u32,
-        call: random.edge() as u32,
-        errno: random.edge() as i32,
+        call: match random.once_in(2) {
+            true => random.below(40) as u32,
+            false => random.edge() as u32,
+        },
+        errno: match random.once_in(2) {
+            true => random.below(134) as i32,
+            false => random.edge() as i32,
+        },
     };
     let output = random.once_in(4).then_some(&b"text\0more\xff"[..]);
     let error = program::explain(program, message, output).to_string();
     assert!(!error.is_empty());
+    let error = program::explain_start(message, "first", output).to_string();
+    assert!(!error.is_empty());
     program.undone(message.op);
+    program.forks();
 }
 
-fn try_config(random: &mut Random, text: &[u8]) -> crate::error::Result<()> {
+fn try_config(random: &mut Random, text: &[u8]) -> Result<()> {
     let mut config: Config = oci::parse(text, "config.json")?;
     config.take_landlock()?;
     check::config(&config)?;
-    let facts = any_facts(random);
+    let mut facts = any_facts(random);
+    facts.source_links = config
+        .mounts
+        .iter()
+        .enumerate()
+        .filter_map(a_link)
+        .collect();
     if let Some(process) = &config.process {
-        let program = match random.once_in(3) {
-            true => program::exec(process, &config, random.edge() as u32, &facts)?,
-            false => program::container(&config, &facts)?,
+        let namespaces = random.edge() as u32 & 0x7e02_0080;
+        let program = match random.below(6) {
+            0 => program::exec(process, &config, namespaces, &facts)?,
+            1 => {
+                facts.running = true;
+                let add = random.once_in(2);
+                program::change_mounts(&config, namespaces, &facts, add)?
+            }
+            _ => {
+                facts.tree_namespace &= program::can_enter_tree(&config, &facts);
+                program::container(&config, &facts)?
+            }
         };
-        try_program(random, &program);
+        let given_filter = config.annotations.contains_key(annotation::SECCOMP_BPF);
+        try_program(random, &program, given_filter);
     }
-    Ok(())
+    let other: Config = oci::parse(&serde_json::to_vec(read(random)).unwrap(), "config.json")?;
+    let resources = other.linux.resources.unwrap_or_default();
+    cgroup::fuzz::try_limits(&config, random.once_in(2), resources)
+}
+
+/// Each source that may be a symbolic link is one.
+fn a_link((index, mount): (usize, &Mount)) -> Option<(usize, PathBuf)> {
+    Some((index, program::wants_link(mount)?.into()))
 }
 
 #[test]
@@ -264,14 +207,12 @@ fn the_corpus_compiles() {
 fn any_process_is_refused_or_read() {
     let _ = oci::parse::<Process>(b"{}", "process.json");
     with_seeds(|random| {
-        let mut value: Value =
-            serde_json::from_str(CONFIGS[random.below(CONFIGS.len())]).expect("the corpus is JSON");
-        let mut value = value["process"].take();
-        let other = value.clone();
-        rearrange(random, &mut value, &other);
+        let mut value = read(random)["process"].clone();
+        let other = &read(random)["process"];
+        rearrange(random, &mut value, other);
         let mut text = serde_json::to_vec(&value).expect("values can be written");
         if random.once_in(4) {
-            random.damage(&mut text, WORDS);
+            random.damage(&mut text, BYTES);
         }
         if let Ok(process) = oci::parse::<Process>(&text, "process.json") {
             let _ = check::process(&process);
@@ -284,12 +225,13 @@ fn any_state_is_refused_or_read() {
     with_seeds(|random| {
         let mut text = STATE.as_bytes().to_vec();
         if random.once_in(2) {
-            random.damage(&mut text, WORDS);
+            random.damage(&mut text, BYTES);
         } else {
             let (first, rest) = STATE.split_once('\n').expect("two lines");
-            let mut value: Value = serde_json::from_str(first).expect("the corpus is JSON");
-            let other = value.clone();
-            rearrange(random, &mut value, &other);
+            static READ: OnceLock<Value> = OnceLock::new();
+            let other = READ.get_or_init(|| serde_json::from_str(first).expect("it is JSON"));
+            let mut value = other.clone();
+            rearrange(random, &mut value, other);
             text = format!("{value}\n{rest}").into_bytes();
         }
         if let Ok(record) = Record::parse(&text, "state.json") {
@@ -350,7 +292,7 @@ fn any_command_line_is_refused_or_parsed() {
                 _ => random.pick(ARGUMENTS).as_bytes().to_vec(),
             };
             if random.once_in(6) {
-                random.damage(&mut argument, WORDS);
+                random.damage(&mut argument, BYTES);
             }
             line.push(OsString::from_vec(argument));
         }
