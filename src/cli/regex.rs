@@ -240,6 +240,7 @@ fn check_part(pattern: &[u8]) -> std::result::Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::{check, finds};
+    use crate::program::wire::any::with_seeds;
 
     #[test]
     fn no_pattern_goes_too_deep() {
@@ -294,6 +295,50 @@ mod tests {
                 "{pattern} {text}"
             );
         }
+    }
+
+    #[test]
+    fn any_pattern_is_refused_or_tried() {
+        const WORDS: &[&[u8]] = &[
+            b"(",
+            b")",
+            b"|",
+            b"*",
+            b"+",
+            b"?",
+            b"{2,3}",
+            b"{0}",
+            b"{",
+            b"}",
+            b"[a-c]",
+            b"[^",
+            b"]",
+            b"[[:digit:]]",
+            b"^",
+            b"$",
+            b".",
+            b"\\",
+            b"a",
+            b"b",
+            b"(a|b)*",
+            b"{4294967295}",
+        ];
+        with_seeds(|random| {
+            let mut words = || {
+                let count = random.below(12);
+                (0..count)
+                    .flat_map(|_| random.pick(WORDS))
+                    .copied()
+                    .collect()
+            };
+            let (mut pattern, text): (Vec<u8>, Vec<u8>) = (words(), words());
+            if random.once_in(3) {
+                random.damage(&mut pattern, WORDS);
+            }
+            if check(&pattern).is_ok() {
+                finds(&pattern, &text);
+            }
+        });
     }
 
     #[test]

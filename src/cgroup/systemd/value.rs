@@ -410,6 +410,7 @@ fn integer(kind: u8, word: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::wire::any::with_seeds;
 
     #[test]
     fn text_is_read() {
@@ -489,5 +490,55 @@ mod tests {
                 4, b'(', b's', b'b', b')', 0, 0, 0, 1, 0, 0, 0, b'a', 0, 0, 0, 1, 0, 0, 0
             ]
         );
+    }
+
+    #[test]
+    fn any_text_is_a_value_or_refused() {
+        const WORDS: &[&[u8]] = &[
+            b"'text'",
+            b"\"",
+            b"'",
+            b"true",
+            b"5",
+            b"-1.5",
+            b"1e9",
+            b"uint64 ",
+            b"byte ",
+            b"[",
+            b"]",
+            b"(",
+            b")",
+            b",",
+            b"<",
+            b">",
+            b"@as ",
+            b"@a(su) ",
+            b"{",
+            b"}",
+            b":",
+            b"nothing",
+            b"just ",
+            b"b'x'",
+            b"\\u00e4",
+            b"\\",
+            b" ",
+            b"objectpath '/a'",
+            b"0x7f",
+            b"99999999999999999999",
+        ];
+        with_seeds(|random| {
+            let mut text = Vec::new();
+            for _ in 0..random.below(12) {
+                text.extend(random.pick(WORDS));
+            }
+            if random.once_in(3) {
+                random.damage(&mut text, WORDS);
+            }
+            if let Ok(value) = parse(&String::from_utf8_lossy(&text)) {
+                let mut writer = Writer::default();
+                writer.variant(&value);
+                assert!(!value.signature().is_empty());
+            }
+        });
     }
 }
