@@ -482,3 +482,53 @@ fn owners_of_devices_go_to_no_other_file() {
     assert_eq!(fs::metadata(host.path("file")).unwrap().uid(), 0);
     host.is_unharmed(&bundle);
 }
+
+/// CVE-2026-115521 (crun): the image has a /proc/self/fd of its own, and what makes mounts read-only by mount(2) went where
+/// its links lead. After the pivot mount(2) is told directories by going there, and all else by a procfs that was looked at.
+#[test]
+fn cve_2026_115521_descriptors_of_the_image() {
+    for old_kernel in [false, true] {
+        let mut bundle = Bundle::sh(
+            "touch /evil /etc/evil /decoy/fine; ls /evil /etc/evil /decoy /secret; cat /key",
+        );
+        let host = Host::new(&bundle);
+        drop_mount(&mut bundle, "/proc");
+        add_mount(
+            &mut bundle,
+            json!({"destination": "/decoy", "type": "tmpfs", "source": "tmpfs"}),
+        );
+        let descriptors = bundle.rootfs("proc/self/fd");
+        fs::create_dir_all(&descriptors).unwrap();
+        for number in 0..64 {
+            symlink("/decoy", descriptors.join(number.to_string())).unwrap();
+        }
+        for directory in ["decoy", "secret"] {
+            fs::create_dir(bundle.rootfs(directory)).unwrap();
+        }
+        fs::write(bundle.rootfs("secret/loot"), "").unwrap();
+        bundle.config["root"]["readonly"] = json!(true);
+        bundle.config["linux"]["readonlyPaths"] = json!(["/etc"]);
+        bundle.config["linux"]["maskedPaths"] = json!(["/secret"]);
+        let script = if old_kernel {
+            run_on_old_kernel
+        } else {
+            run_as_is
+        };
+        let output = script(&bundle);
+        assert_eq!(
+            output.stdout, "/decoy:\nfine\n\n/secret:\n",
+            "{old_kernel} {output:?}"
+        );
+        // A file cannot be covered there: that is an error, and never another file that is.
+        if old_kernel {
+            fs::write(bundle.rootfs("key"), "loot").unwrap();
+            bundle.config["linux"]["maskedPaths"] = json!(["/key"]);
+            run_on_old_kernel(&bundle).fails_with("linux.maskedPaths");
+        }
+        host.is_unharmed(&bundle);
+    }
+}
+
+fn run_as_is(bundle: &Bundle) -> Output {
+    bundle.run()
+}

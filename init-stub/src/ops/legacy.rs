@@ -1,10 +1,10 @@
 //! mount(2), for kernels that lack calls of the new mount API.
 
-use super::mounts::{Change, Tree, give_owner};
+use super::mounts::{Change, PROC_SUPER_MAGIC, Tree, give_owner};
 use super::text::{Buffer, DescriptorPath, Octal};
 use super::{copy_up, paths};
 use crate::machine::{Machine, c};
-use crate::sys::call::{self, O_DIRECTORY, O_NOFOLLOW};
+use crate::sys::call::{self, AT_FDCWD, O_DIRECTORY, O_NOFOLLOW, O_PATH};
 use crate::sys::{Errno, Failure, Fd, Outcome, Path, Step, failed};
 use crate::wire::{Text, call as step, create};
 
@@ -139,7 +139,7 @@ fn same_path(a: &Fd, b: &Fd) -> bool {
     let mut paths = [[0; 4096]; 2];
     let [one, other] = &mut paths;
     let read = |fd: &Fd, buffer: &mut [u8]| {
-        call::readlink(call::AT_FDCWD, DescriptorPath::new(fd.raw()).path(), buffer).unwrap_or(0)
+        call::readlink(AT_FDCWD, DescriptorPath::new(fd.raw()).path(), buffer).unwrap_or(0)
     };
     let length = read(a, one);
     length > 0 && length == read(b, other) && one == other
@@ -153,9 +153,48 @@ pub fn finish(tree: &Tree, mount: i32, from: usize) -> Outcome {
     Ok(())
 }
 
+/// How mount(2) comes to what descriptors mean, as long as this is kept. After the pivot /proc is what the rootfs has, and
+/// could lead anywhere: it must be a procfs, unless the one descriptor is a directory, which can be gone to.
+pub struct Way {
+    back: Fd,
+    here: bool,
+}
+
+impl Way {
+    /// To this descriptor; to any, when there is none.
+    pub fn to(descriptor: Option<i32>) -> Outcome<Way> {
+        let back = call::openat(AT_FDCWD, Path::HERE, O_PATH, 0)?;
+        let here = descriptor.is_some_and(|directory| call::fchdir(directory).is_ok());
+        if !here {
+            let flags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
+            let proc = call::openat(AT_FDCWD, Path::of(c"/proc"), flags, 0)?;
+            if call::filesystem_magic(proc.raw())? != PROC_SUPER_MAGIC {
+                return failed(step::NOT_PROC, Errno::INVAL);
+            }
+            call::fchdir(proc.raw())?;
+        }
+        Ok(Way { back, here })
+    }
+
+    /// The path of a descriptor.
+    pub fn path(&self, descriptor: i32) -> DescriptorPath {
+        match self.here {
+            true => DescriptorPath::HERE,
+            false => DescriptorPath::in_proc(descriptor),
+        }
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        let _ = call::fchdir(self.back.raw());
+    }
+}
+
 /// Changes a mount that is in place.
 pub fn change(mount: i32, wanted: Change) -> Outcome {
-    let path = DescriptorPath::new(mount);
+    let way = Way::to(Some(mount))?;
+    let path = way.path(mount);
     let path = path.path();
     if wanted.propagation != 0 {
         let rec = if wanted.recursive { call::MS_REC } else { 0 };
@@ -199,7 +238,7 @@ pub fn change_with_entries(mount: i32, wanted: Change) -> Outcome {
     if wanted.recursive {
         let directory = call::openat(mount, Path::HERE, O_DIRECTORY, 0)?;
         copy_up::entries(&directory, |name| {
-            let entry = call::openat(directory.raw(), name, call::O_PATH | O_NOFOLLOW, 0);
+            let entry = call::openat(directory.raw(), name, O_PATH | O_NOFOLLOW, 0);
             match self::change(entry?.raw(), change) {
                 // Nothing is mounted there.
                 Err(failure) if failure.is(Errno::INVAL) => Ok(()),
@@ -220,7 +259,7 @@ pub fn root(text: Text<'_>, recursive: bool) -> Outcome<Fd> {
         b"/" => Path::of(c"/.."),
         _ => path,
     };
-    call::openat(call::AT_FDCWD, path, call::O_PATH | O_DIRECTORY, 0)
+    call::openat(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0)
 }
 
 /// Binds what the descriptor `from` means over what `to` means; `flags` are those of open_tree(2).
@@ -238,7 +277,8 @@ pub fn put(machine: &mut Machine, from: i32, flags: u32, to: &Fd) -> Outcome {
             }
         }
     }
-    let (from, to) = (DescriptorPath::new(from), DescriptorPath::new(to.raw()));
+    let way = Way::to(Some(from).filter(|from| *from == to.raw()))?;
+    let (from, to) = (way.path(from), way.path(to.raw()));
     let rec = if flags & call::AT_RECURSIVE != 0 {
         call::MS_REC
     } else {

@@ -1,7 +1,6 @@
 //! Paths that are hidden, and paths that are read-only.
 
 use super::mounts::{self, Change};
-use super::text::DescriptorPath;
 use super::{devices, legacy, paths};
 use crate::machine::Machine;
 use crate::sys::call::{self, AT_EMPTY_PATH, AT_RECURSIVE, O_DIRECTORY, O_NOFOLLOW, O_PATH};
@@ -65,7 +64,8 @@ fn cover(machine: &mut Machine, target: &Fd) -> Outcome<Option<Fd>> {
             }
         }
     }
-    let place = DescriptorPath::new(target.raw());
+    let way = legacy::Way::to(Some(target.raw()))?;
+    let place = way.path(target.raw());
     let tmpfs = |data| {
         let name = Some(Path::of(c"tmpfs"));
         call::mount_type(name, place.path(), name, RDONLY, Some(data))

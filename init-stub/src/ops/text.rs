@@ -128,13 +128,28 @@ impl Name {
 pub struct DescriptorPath([u8; 32]);
 
 impl DescriptorPath {
+    /// The current directory.
+    pub const HERE: DescriptorPath = {
+        let mut path = [0; 32];
+        path[0] = b'.';
+        DescriptorPath(path)
+    };
+
     /// The path of this descriptor.
-    #[inline(never)]
     pub fn new(fd: i32) -> DescriptorPath {
+        DescriptorPath::after(b"/proc/self/fd/", fd)
+    }
+
+    /// The same, from a procfs that is the current directory.
+    pub fn in_proc(fd: i32) -> DescriptorPath {
+        DescriptorPath::after(b"self/fd/", fd)
+    }
+
+    #[inline(never)]
+    fn after(prefix: &[u8], fd: i32) -> DescriptorPath {
         let mut path = [0; 32];
         let mut digits = Digits::new(fd as u32);
-        let _ = put(&mut path, 0, b"/proc/self/fd/")
-            .and_then(|end| put(&mut path, end, digits.bytes()));
+        let _ = put(&mut path, 0, prefix).and_then(|end| put(&mut path, end, digits.bytes()));
         DescriptorPath(path)
     }
 
