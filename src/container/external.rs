@@ -72,6 +72,17 @@ pub fn leave_mounts(
         let place = file::open_in_root(root.as_fd(), Path::new(&name))
             .and_then(|place| fs::read_link(format!("/proc/self/fd/{}", place.as_raw_fd())))
             .unwrap_or_else(|_| PathBuf::from(&name));
+        // Criu writes it in brackets, before a colon.
+        if place
+            .as_os_str()
+            .as_bytes()
+            .windows(2)
+            .any(|end| end == b"]:")
+        {
+            return Err(Error::new(format!(
+                "mounts: {name}: leads to {place:?}, which criu would misread"
+            )));
+        }
         options.pair(
             option::EXT_MNT,
             place.as_os_str().as_bytes(),
@@ -125,14 +136,15 @@ pub fn make_mount_points(config: &Config, bundle: &Path, rootfs: &Path) -> Resul
             {
                 continue;
             }
-            let source = is_bind(mount).then(|| bind_source(mount, bundle).path);
-            let directory = source.as_ref().is_none_or(|source| source.is_dir());
+            let source = is_bind(mount).then(|| bind_source(mount, bundle));
+            let directory = source.as_ref().is_none_or(|source| source.path.is_dir());
             let what = || format!("mounts[{index}]: mount point {target}");
             let place =
                 mount_point(root.as_fd(), Path::new(&target), directory).with_context(what)?;
-            if let Some(source) = source {
+            // What is read-only already has all that is mounted below.
+            if let Some(source) = source.filter(|source| !source.readonly) {
                 let to = format!("/proc/self/fd/{}", place.as_raw_fd());
-                mount::bind(&source, Path::new(&to)).with_context(what)?;
+                mount::bind(&source.path, Path::new(&to)).with_context(what)?;
             }
         }
         Ok(())

@@ -25,6 +25,8 @@
 //! | CVE-2026-30892 | crun | `exec --user 1`, taken for user 0 | the whole number is parsed, or it is an error |
 //! | CVE-2026-41579, CVE-2026-47766 | runc, crun | `/dev` as a link to the host | made below descriptors of the rootfs |
 //! | CVE-2026-88265 | crun | `/dev/null` as a link, reopened as standard stream | nothing in the image is opened for the standard streams |
+//! | CVE-2026-115521 | crun | `/proc/self/fd` of the image, in read-only remounts | directories are gone to, else `/proc` must be a procfs |
+//! | CVE-2026-119101, CVE-2026-115520 | runc, crun | names of mounts that criu reads as others | a destination that leads to one is refused |
 //!
 //! CVE-2026-84042 (crun) is one of its krun handler, which has no counterpart here.
 //!
@@ -36,6 +38,7 @@
 mod harness;
 
 mod hostile;
+mod images;
 mod inside;
 mod mounts;
 mod process;

@@ -162,7 +162,10 @@ fn double(word: &str) -> Option<f64> {
 /// The value of a GVariant text: `'text'`, `true`, `5`, `uint64 5`, `['a', 'b']`, `('a', 1)`, `<5>`, `@as []`.
 /// A number without a type is an int32, or a double when it has a fraction.
 pub fn parse(text: &str) -> Result<Value> {
-    let mut parser = Parser { rest: text };
+    let mut parser = Parser {
+        rest: text,
+        depth: 0,
+    };
     let value = parser.value(None)?;
     match parser.peek() {
         None => Ok(value),
@@ -172,6 +175,7 @@ pub fn parse(text: &str) -> Result<Value> {
 
 struct Parser<'a> {
     rest: &'a str,
+    depth: u32,
 }
 
 impl<'a> Parser<'a> {
@@ -206,14 +210,27 @@ impl<'a> Parser<'a> {
         word
     }
 
-    /// A value of the type, or of that which the text says.
+    /// A value of the type, or of that which the text says. None is deeper than D-Bus takes.
     fn value(&mut self, kind: Option<&str>) -> Result<Value> {
+        if self.depth == 64 {
+            return Err(self.unexpected());
+        }
+        self.depth += 1;
+        let value = self.nested(kind);
+        self.depth -= 1;
+        value
+    }
+
+    fn nested(&mut self, kind: Option<&str>) -> Result<Value> {
         let value = match self.peek() {
             Some('@') => {
                 self.take('@');
                 let end = self.rest.find(char::is_whitespace);
                 let (signature, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
                 self.rest = rest;
+                if !signature.is_ascii() {
+                    return Err(self.unexpected());
+                }
                 return self
                     .value(Some(signature))
                     .and_then(|value| fits(value, kind));
@@ -468,6 +485,9 @@ mod tests {
             "@as 'x'",
             "@(su) ('a', 'b')",
             "--1",
+            "@(\u{fffd}u) (1, 2)",
+            &"<".repeat(100_000),
+            &"@a ".repeat(100_000),
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -21,6 +21,8 @@ pub struct BindSource {
     pub idmapped: bool,
     /// They are on all mounts of the tree.
     pub idmap_tree: bool,
+    /// It is shown read-only.
+    pub readonly: bool,
 }
 
 /// The source of a bind mount, of a bundle in that directory.
@@ -37,6 +39,7 @@ pub fn bind_source(mount: &Mount, bundle: &Path) -> BindSource {
         nofollow: options.source_nofollow,
         idmapped: options.idmap.is_some() || !mount.uid_mappings.is_empty(),
         idmap_tree: options.idmap == Some(Bind::Tree),
+        readonly: (options.set | options.set_tree) & flag::RDONLY != 0,
     }
 }
 
