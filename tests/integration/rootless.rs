@@ -232,6 +232,42 @@ fn a_host_that_forbids_user_namespaces() {
     home.bundle.assert_nothing_left();
 }
 
+/// In a chroot, the kernel refuses new user namespaces with the same error as for other reasons. The parameters that
+/// name the reason are those of the whole host: so a copy of them is what the runtime finds.
+#[test]
+fn a_host_that_refuses_user_namespaces_without_saying_why() {
+    coracle_only!();
+    let mut home = Home::new("true");
+    for (parameter, text) in [
+        (
+            "unprivileged_userns_clone 0",
+            "kernel.unprivileged_userns_clone is 0, which forbids them to ordinary users: set it to 1",
+        ),
+        (
+            "apparmor_restrict_unprivileged_userns 1",
+            "kernel.apparmor_restrict_unprivileged_userns is 1, which denies them all rights: give coracle an AppArmor",
+        ),
+        ("other 0", "it is forbidden, as by a chroot"),
+    ] {
+        let (name, value) = parameter.split_once(' ').unwrap();
+        home.before = format!(
+            "mkdir -p chroot tools kernel; cp /proc/sys/kernel/cap_last_cap kernel; rm -f kernel/*userns*
+             echo {value} > kernel/{name}; mount --bind kernel /proc/sys/kernel; mount --rbind / chroot
+             printf '#!/bin/sh\\nexec chroot {dir}/chroot %s \"$@\"' $(command -v setpriv) > tools/setpriv
+             chmod +x tools/setpriv; PATH={dir}/tools:$PATH",
+            dir = home.bundle.dir.display(),
+        );
+        let line = format!(
+            "cd '{}'; $coracle run --bundle bundle $id",
+            home.bundle.dir.display()
+        );
+        home.shell("", &line).fails_with(&format!(
+            "linux.namespaces: no user namespace can be made: {text}"
+        ));
+        home.bundle.assert_nothing_left();
+    }
+}
+
 #[test]
 fn what_needs_a_cgroup_says_so() {
     let home = Home::new("sleep 1000 & wait");

@@ -377,6 +377,80 @@ fn an_ordinary_user_beside_mounts_of_others() {
     home.bundle.assert_nothing_left();
 }
 
+/// Parameters of each namespace that has some, as its own user namespace's root may set them.
+const SYSCTLS: [(&str, &str); 5] = [
+    ("net.ipv4.ip_forward", "1"),
+    ("kernel.shmmni", "321"),
+    ("fs.mqueue.msg_max", "7"),
+    ("kernel.domainname", "inner.example"),
+    ("user.max_net_namespaces", "3"),
+];
+
+/// Sets all of them; what the container prints if it has them.
+fn with_sysctls(config: &mut Value) -> String {
+    config["linux"]["sysctl"] = SYSCTLS.into_iter().collect();
+    let path = |(name, _): (&str, &str)| format!("/proc/sys/{}", name.replace('.', "/"));
+    let paths = SYSCTLS.map(path).join(" ");
+    config["process"]["args"] = json!(["sh", "-c", format!("cat {paths}")]);
+    SYSCTLS.map(|(_, value)| format!("{value}\n")).concat()
+}
+
+#[test]
+fn parameters_of_the_kernel_in_a_user_namespace() {
+    let bundle = base();
+    let container = bundle.create();
+    let first = container.pid();
+    let mut second = base();
+    let expected = with_sysctls(&mut second.config);
+    let new = second.config.clone();
+    set(&mut second.config, ("user", "user"), From::Other, first);
+    for config in [new, second.config.clone()] {
+        second.config = config;
+        assert_eq!(second.run().ok().stdout, expected);
+    }
+
+    let mut home = Home::new("");
+    set(&mut home.bundle.config, ("network", "net"), From::New, 0);
+    let expected = with_sysctls(&mut home.bundle.config);
+    assert_eq!(home.run("").ok().stdout, expected);
+    drop(container);
+    bundle.assert_nothing_left();
+    for (name, network, text) in [
+        (
+            "net.ipv4.ip_forward",
+            From::Shared,
+            "linux.sysctl: sysctl \"net.ipv4.ip_forward\" not allowed in host network namespace",
+        ),
+        (
+            "kernel.pid_max",
+            From::New,
+            "linux.sysctl: sysctl \"kernel.pid_max\" is not in a separate kernel namespace",
+        ),
+        // The host's alone, and not to be seen from inside; and one that nobody may write.
+        (
+            "net.core.netdev_max_backlog",
+            From::New,
+            "linux.sysctl: write \"1\" to /proc/sys/net/core/netdev_max_backlog: openat2: no such file",
+        ),
+        (
+            "net.ipv4.tcp_available_congestion_control",
+            From::New,
+            "linux.sysctl: write \"1\" to /proc/sys/net/ipv4/tcp_available_congestion_control: openat2: permission denied",
+        ),
+    ] {
+        let config = &mut home.bundle.config;
+        set(config, ("network", "net"), network, 0);
+        config["linux"]["sysctl"] = json!({name: "1"});
+        let output = home.run("");
+        if is_coracle() {
+            output.fails_with(text);
+        } else {
+            output.fails_with("");
+        }
+        home.bundle.assert_nothing_left();
+    }
+}
+
 #[test]
 fn file_systems_of_namespaces_that_are_not_the_containers() {
     coracle_only!();
