@@ -76,8 +76,8 @@ fn user(config: &Config) -> Result<()> {
     mappings("linux.uidMappings", &linux.uid_mappings)?;
     mappings("linux.gidMappings", &linux.gid_mappings)?;
     let mapped = !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty();
-    // Both a path and mappings is what containerd and CRI-O write; whether they agree is seen when the namespace is
-    // opened.
+    // Both a path and mappings is what containerd and CRI-O write; whether they agree is seen once it is
+    // joined.
     match linux.namespace(NamespaceType::User) {
         None if mapped => fail(
             if linux.uid_mappings.is_empty() {

@@ -168,7 +168,7 @@ fn start(
         ..Given::default()
     };
     let descriptors = handles::open(&program.handles, given)?;
-    let maps = user.then(|| stdio::maps_of_process(record.pid));
+    let maps = user.then(|| stdio::map_of_process(record.pid, "uid_map"));
     stdio::give_to(process, maps.as_deref(), options.detach);
     initial_affinity(process)?;
     if before_clone != 0 {

@@ -1,9 +1,10 @@
 //! Id maps of user namespaces: user_namespaces(7).
 
 use super::launch::Launch;
+use super::stdio::map_of_process;
 use super::subordinate::{self, Kind, default_map};
 use crate::error::{Context, Error, Result, errno_text};
-use crate::oci::{Config, IdMapping, NamespaceType, Process};
+use crate::oci::{Config, IdMapping, Linux, NamespaceType, Process};
 use crate::sys;
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
@@ -68,6 +69,26 @@ pub fn write_maps(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()
     subordinate::write_map(Kind::Group, pid, gids)
 }
 
+/// Refuses a user namespace that was joined, and has other maps than the configuration says.
+pub fn check_joined(pid: i32, linux: &Linux) -> Result<()> {
+    let maps = [
+        ("uid_map", &linux.uid_mappings),
+        ("gid_map", &linux.gid_mappings),
+    ];
+    for (file, given) in maps {
+        let has = map_of_process(pid, file);
+        // The kernel gives many of them in another order.
+        let same = given.len() == has.len() && given.iter().all(|entry| has.contains(entry));
+        if !given.is_empty() && !same {
+            return Err(Error::new(
+                "linux.namespaces: user namespaces enabled, but both namespace path and non-matching mapping specified \
+                 -- you may only provide one",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Whoever could drop a group could get at what that group is denied: user_namespaces(7).
 fn write_own_group(pid: i32, gids: &[IdMapping]) -> Result<()> {
     let path = format!("/proc/{pid}/setgroups");
@@ -115,6 +136,9 @@ fn write_map(kind: Kind, pid: i32, map: &[IdMapping]) -> Result<()> {
         let rights = match error.raw_os_error() {
             Some(libc::EPERM) if sys::process::euid() == 0 => {
                 " (root needs CAP_SETFCAP to map itself, and CAP_SETUID and CAP_SETGID to map others)"
+            }
+            Some(libc::EINVAL) => {
+                " (the kernel takes up to 340 entries, of less than 4096 bytes together, which do not overlap)"
             }
             _ => "",
         };

@@ -2,7 +2,7 @@
 
 use super::create::Started;
 use super::store::{self, Record};
-use super::{hooks, notify, trees};
+use super::{hooks, identity, notify, trees};
 use crate::error::{Context, Error, Result};
 use crate::log;
 use crate::oci::{Config, Status};
@@ -70,6 +70,12 @@ pub(super) fn follow(
                     report,
                 };
                 notify::hand_over(config, &process, number, record.state(Status::Creating))?;
+            }
+            Message {
+                op: stage::MAPS, ..
+            } => {
+                identity::check_joined(record.pid, &config.linux)?;
+                socket::send(report, b"g").context("container init")?;
             }
             Message {
                 op: stage::RUNTIME_HOOKS,

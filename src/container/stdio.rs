@@ -40,9 +40,9 @@ pub fn maps_of(config: &Config) -> Option<&[IdMapping]> {
     Some(maps.unwrap_or_default())
 }
 
-/// The maps of a process's user namespace, as user_namespaces(7) has them.
-pub fn maps_of_process(pid: i32) -> Vec<IdMapping> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap_or_default();
+/// A map of a process's user namespace, `uid_map` or `gid_map`, as user_namespaces(7) has them.
+pub fn map_of_process(pid: i32, file: &str) -> Vec<IdMapping> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let entry = |line: &str| {
         let mut numbers = line.split_whitespace().map(|number| number.parse().ok());
         Some(IdMapping {
@@ -76,6 +76,9 @@ mod tests {
         assert_eq!(on_host(&maps, 0), Some(1000));
         assert_eq!(on_host(&maps, 33), Some(100_032));
         assert_eq!(on_host(&maps, 65_537), None);
-        assert_eq!(maps_of_process(std::process::id() as i32).len(), 1);
+        assert_eq!(
+            map_of_process(std::process::id() as i32, "uid_map").len(),
+            1
+        );
     }
 }

@@ -335,6 +335,10 @@ fn namespaces(config: &Config, facts: &Facts, program: &mut Program) {
     if forks || flags & libc::CLONE_NEWPID != 0 {
         program.push(Op::Fork {});
     }
+    // Maps that are given beside a path are those that it has.
+    if joined(user) && linux.uid_mappings.len() + linux.gid_mappings.len() > 0 {
+        program.push(Op::Rendezvous { stage: stage::MAPS });
+    }
 }
 
 /// The new namespaces that are not made with the process. Beside a user namespace that is joined, they are to belong to

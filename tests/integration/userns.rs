@@ -377,6 +377,51 @@ fn an_ordinary_user_beside_mounts_of_others() {
     home.bundle.assert_nothing_left();
 }
 
+#[test]
+fn maps_of_any_number_and_order() {
+    // As many as fit into a page, from the last id to the first; and those of users who are not beside each other.
+    let one = |i: u32| json!({"containerID": i, "hostID": 100_000 + 2 * i, "size": 1});
+    let map = Value::from_iter((0..300).rev().map(one));
+    let mut bundle = base();
+    bundle.config["linux"]["uidMappings"] = map.clone();
+    bundle.config["linux"]["gidMappings"] = map.clone();
+    for user in ["0:0", "7:9", "299:299"] {
+        let (uid, gid) = user.split_once(':').unwrap();
+        let ids = [uid, gid].map(|id| id.parse::<u32>().unwrap());
+        bundle.config["process"]["user"] = json!({"uid": ids[0], "gid": ids[1]});
+        bundle.set_args(&["sh", "-c", "id -u; id -g; cat /proc/self/uid_map | wc -l"]);
+        assert_eq!(bundle.run().ok().lines(), [uid, gid, "300"], "{user}");
+    }
+    bundle.config["process"]["user"] = json!({"uid": 0, "gid": 0});
+    bundle.set_args(&["sleep", "1000"]);
+    let container = bundle.create();
+    let first = container.pid();
+    let map_line = fs::read_to_string(format!("/proc/{first}/uid_map")).unwrap();
+    assert_eq!(table(&map_line)[7], ["7", &100_014.to_string(), "1"]);
+
+    // Beside the path of a namespace, they may be given as they are, in any order, or left out.
+    let mut second = base();
+    set(&mut second.config, ("user", "user"), From::Other, first);
+    second.set_args(&["id", "-u"]);
+    for given in [map, Value::from_iter((0..300).map(one)), json!([])] {
+        second.config["linux"]["uidMappings"] = given.clone();
+        second.config["linux"]["gidMappings"] = given;
+        assert_eq!(second.run().ok().stdout, "0\n");
+    }
+    for kind in ["uidMappings", "gidMappings"] {
+        second.config["linux"][kind] = Value::from_iter((0..299).map(one));
+        second.run().fails_with(
+            "user namespaces enabled, but both namespace path and non-matching mapping specified",
+        );
+        second.assert_nothing_left();
+        second.config["linux"][kind] = json!([]);
+    }
+    drop(container);
+    bundle.config["linux"]["uidMappings"] = Value::from_iter((0..341).map(one));
+    bundle.run().fails_with("linux.uidMappings: write /proc/");
+    bundle.assert_nothing_left();
+}
+
 /// Parameters of each namespace that has some, as its own user namespace's root may set them.
 const SYSCTLS: [(&str, &str); 5] = [
     ("net.ipv4.ip_forward", "1"),
