@@ -151,6 +151,7 @@ fn global(matches: &Matches) -> Result<Global> {
         _ if root => Rootless::Detect,
         _ => Rootless::Yes,
     };
+    let mut in_tmp = false;
     let root = match (matches.path("root"), std::env::var_os("XDG_RUNTIME_DIR")) {
         (Some(path), _) if path == std::path::Path::new("/") => {
             return Err(Error::new(
@@ -162,11 +163,18 @@ fn global(matches: &Matches) -> Result<Global> {
         (None, Some(runtime)) if !runtime.is_empty() && (!root || unprivileged_root()) => {
             PathBuf::from(runtime).join("coracle")
         }
-        (None, _) if !root => PathBuf::from(format!("/tmp/coracle-{}", process::euid())),
+        (None, _) if !root => {
+            in_tmp = true;
+            PathBuf::from(format!("/tmp/coracle-{}", process::euid()))
+        }
         (None, _) => "/run/coracle".into(),
     };
+    let store = Store { root, in_tmp };
+    if in_tmp {
+        store.check()?;
+    }
     Ok(Global {
-        store: Store { root },
+        store,
         root_given: matches.path("root").is_some(),
         manager,
         rootless,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::AsFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The version of `state.json`. A record of another version is refused, never guessed at.
@@ -30,6 +30,8 @@ pub const START_SOCKET: &str = "start.sock";
 pub struct Store {
     /// The directory that holds theirs.
     pub root: PathBuf,
+    /// It is in `/tmp`, where others may have made it before us.
+    pub in_tmp: bool,
 }
 
 object! {
@@ -194,6 +196,21 @@ pub fn has_executed(child: &sys::spawn::Child) -> Result<bool> {
 }
 
 impl Store {
+    /// Refuses a directory that is not ours alone: who writes states has our rights.
+    pub fn check(&self) -> Result<()> {
+        let Ok(metadata) = fs::symlink_metadata(&self.root) else {
+            return Ok(());
+        };
+        let own = metadata.is_dir() && metadata.uid() == sys::process::euid();
+        if !self.in_tmp || own && metadata.mode() & 0o022 == 0 {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "{}: is not a directory of yours alone: name another one with --root or XDG_RUNTIME_DIR",
+            self.root.display()
+        )))
+    }
+
     /// The directory of a container.
     pub fn directory(&self, id: &str) -> PathBuf {
         self.root.join(id)
@@ -219,6 +236,7 @@ impl Store {
             .mode(0o700)
             .create(&self.root)
             .with_context(|| format!("mkdir {}", self.root.display()))?;
+        self.check()?;
         builder
             .create(&directory)
             .with_context(|| format!("mkdir {}", directory.display()))?;

@@ -145,6 +145,63 @@ fn the_state_is_in_the_users_runtime_directory() {
 }
 
 #[test]
+fn without_a_runtime_directory_the_state_is_in_tmp_where_nobody_else_can_write() {
+    coracle_only!();
+    let mut home = Home::new("true");
+    let own = |made: &str| {
+        format!(
+            "mkdir -p tmp; chmod 1777 tmp; mount --bind . /mnt; mount --bind tmp /tmp; cd /mnt
+             unset XDG_RUNTIME_DIR; place=/tmp/coracle-{USER}; rm -rf $place; {made}"
+        )
+    };
+    home.before = own("");
+    let line =
+        "./coracle create --bundle bundle $id </dev/null >out 2>&1 || { cat out >&2; exit 1; }
+        stat -c %a /tmp/coracle-*; ls /tmp/coracle-*; ./coracle delete $id; ./coracle list -q";
+    let expected = format!("700\n{}\n", home.bundle.id);
+    assert_eq!(home.shell("", line).ok().stdout, expected);
+    for made in [
+        "mkdir -m 777 $place",
+        &format!("mkdir -m 777 $place; chown {USER} $place"),
+        &format!("mkdir -m 700 tmp/own; chown {USER} tmp/own; ln -s own $place"),
+        "touch $place",
+    ] {
+        home.before = own(made);
+        home.shell("", line)
+            .fails_with("is not a directory of yours alone: name another one with --root");
+        home.bundle.assert_nothing_left();
+    }
+}
+
+#[test]
+fn cgroups_that_cannot_be_made_are_done_without_or_not() {
+    coracle_only!();
+    let mut home = Home::new("id -u");
+    let run = |home: &Home, value: &str| {
+        home.shell(
+            "",
+            &format!("$coracle --rootless {value} run --bundle bundle $id"),
+        )
+    };
+    for value in ["true", "auto"] {
+        assert_eq!(run(&home, value).ok().stdout, "0\n", "{value}");
+    }
+    run(&home, "false").fails_with("permission denied");
+    run(&home, "maybe").fails_with("--rootless: \"maybe\" is unknown: use true, false or auto");
+    home.bundle.config["linux"]["resources"] = json!({"pids": {"limit": 9}});
+    for value in ["true", "auto"] {
+        let output = run(&home, value).fails_with("");
+        // On v1, and on v2.
+        let known = ["cannot set pids limit", "rootless needs no limits"];
+        assert!(
+            known.iter().any(|text| output.stderr.contains(text)),
+            "{output:?}"
+        );
+    }
+    home.bundle.assert_nothing_left();
+}
+
+#[test]
 fn missing_mappings_are_made_of_the_subordinate_ids() {
     let mut home = Home::new("cat /proc/self/uid_map /proc/self/gid_map; id -u; id -G");
     let linux = home.bundle.config["linux"].as_object_mut().unwrap();
