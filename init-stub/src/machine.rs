@@ -1,6 +1,6 @@
 //! The machine's registers, and how it tells of failures.
 
-use crate::ops::Tree;
+use crate::ops::{Recipe, Tree};
 use crate::sys::call::{self, Pointers, Status};
 use crate::sys::{Failure, Fd, Outcome, Path};
 use crate::wire::{Header, KEPT_TREES, Malformed, Message, Slot, Text, stage};
@@ -17,8 +17,8 @@ pub struct Machine {
     pub report: i32,
     /// The rootfs.
     root: Option<Fd>,
-    /// The mount that the next `Attach` puts in place.
-    tree: Option<Tree>,
+    /// The tree register.
+    tree: Tree,
     /// Trees that are kept for later.
     pub kept: [Option<Fd>; KEPT_TREES],
     /// The directory that the next file system covers.
@@ -59,7 +59,7 @@ impl Machine {
             close_from: header.close_from,
             report: -1,
             root: None,
-            tree: None,
+            tree: Tree::NONE,
             kept: [const { None }; KEPT_TREES],
             place: None,
             discarded: 0,
@@ -100,7 +100,7 @@ impl Machine {
         self.forget_place();
         self.close_discarded();
         self.root = None;
-        self.tree = None;
+        self.tree.clear();
         self.null = None;
     }
 
@@ -149,19 +149,22 @@ impl Machine {
         }
     }
 
+    /// The tree register is empty.
+    pub fn forget_tree(&mut self) {
+        self.tree.clear();
+    }
+
     /// Puts a mount into the tree register.
-    pub fn set_tree(&mut self, tree: Tree) {
-        self.tree = Some(tree);
+    pub fn set_tree(&mut self, fd: Option<Fd>, recipe: Recipe) {
+        self.tree.set(fd, recipe);
     }
 
-    /// The mount in the tree register.
+    /// The mount in the tree register, which the next `Attach` puts in place.
     pub fn tree(&mut self) -> Outcome<&mut Tree> {
-        self.tree.as_mut().ok_or(Failure::from(Malformed))
-    }
-
-    /// Takes the mount out of the tree register.
-    pub fn take_tree(&mut self) -> Outcome<Tree> {
-        self.tree.take().ok_or(Failure::from(Malformed))
+        match self.tree.is_known() {
+            true => Ok(&mut self.tree),
+            false => Err(Malformed.into()),
+        }
     }
 
     /// Tells that the operation of this index failed.

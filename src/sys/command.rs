@@ -58,8 +58,11 @@ impl Command<'_> {
             program: CString::new(self.program)?,
             directory: directory.transpose()?,
             argv: arguments.pointers.as_ptr(),
-            // SAFETY: we have no threads, and change nothing of our environment.
-            envp: environment.map_or(unsafe { environ }, |array| array.pointers.as_ptr()),
+            envp: match &environment {
+                Some(array) => array.pointers.as_ptr(),
+                // SAFETY: we have no threads, and change nothing of our environment.
+                None => unsafe { environ },
+            },
             error: None,
         };
         let mut stack: Vec<u8> = Vec::with_capacity(STACK_BYTES);

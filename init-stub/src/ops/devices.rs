@@ -1,6 +1,6 @@
 //! Device nodes, directories and links below the rootfs.
 
-use super::text::Buffer;
+use super::text::{Buffer, Name};
 use super::{legacy, paths};
 use crate::machine::{Machine, c};
 use crate::sys::call::{
@@ -16,7 +16,8 @@ pub fn directory(machine: &Machine, path: Text<'_>, mode: u32) -> Outcome {
 
 /// A symbolic link, unless something is there.
 pub fn link(machine: &mut Machine, target: Text<'_>, path: Text<'static>) -> Outcome {
-    let (place, name) = paths::place(machine, path.bytes())?;
+    let mut name = Name::new();
+    let place = paths::place(machine, path, &mut name)?;
     match call::symlinkat(c(target), place, name.path()) {
         Err(failure) if failure.is(Errno::EXIST) => Ok(()),
         result => result,
@@ -30,7 +31,8 @@ pub fn exact_link(
     path: Text<'static>,
     replace: bool,
 ) -> Outcome {
-    let (place, name) = paths::place(machine, path.bytes())?;
+    let mut name = Name::new();
+    let place = paths::place(machine, path, &mut name)?;
     let name = name.path();
     match call::symlinkat(c(target), place, name) {
         Err(failure) if failure.is(Errno::EXIST) && replace => {
@@ -83,7 +85,8 @@ pub fn node(
     device: (u32, u32),
     (uid, gid): (u32, u32),
 ) -> Outcome {
-    let (place, name) = paths::place(machine, path.bytes())?;
+    let mut name = Name::new();
+    let place = paths::place(machine, path, &mut name)?;
     let name = name.path();
     // The kernel's own encoding of device numbers.
     let (major, minor) = device;

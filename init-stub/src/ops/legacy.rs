@@ -78,8 +78,8 @@ pub fn within_locks(mount: i32, change: Change) -> Outcome<(u64, u64)> {
 }
 
 /// Mounts what the tree describes, and makes its changes.
-pub fn attach(machine: &Machine, tree: &Tree, place: &Fd, target: Text<'_>, follow: u8) -> Outcome {
-    let recipe = &tree.recipe;
+pub fn attach(machine: &mut Machine, place: &Fd, target: Text<'_>, follow: u8) -> Outcome {
+    let recipe = machine.tree()?.recipe;
     let under = DescriptorPath::new(place.raw());
     let covered = match recipe.copy_up {
         true => Some(call::openat(place.raw(), Path::HERE, O_DIRECTORY, 0)?),
@@ -124,14 +124,14 @@ pub fn attach(machine: &Machine, tree: &Tree, place: &Fd, target: Text<'_>, foll
     if let Some(source) = covered {
         copy_up::copy(&source, mount.raw())?;
     }
-    give_owner(mount.raw(), recipe)?;
+    give_owner(mount.raw(), &recipe)?;
     let inherited = Change {
         set: attributes,
         keep_locked: true,
         ..Change::default()
     };
     change(mount.raw(), inherited)?;
-    finish(tree, mount.raw(), 0)
+    finish(machine.tree()?, mount.raw(), 0)
 }
 
 /// Whether two descriptors have the same path; somebody may have renamed one.
@@ -147,7 +147,7 @@ fn same_path(a: &Fd, b: &Fd) -> bool {
 
 /// Makes the tree's changes from that index on, now that it is in place.
 pub fn finish(tree: &Tree, mount: i32, from: usize) -> Outcome {
-    for change in tree.changes.iter().take(tree.count).skip(from).flatten() {
+    for change in tree.changes().iter().skip(from) {
         self::change(mount, *change)?;
     }
     Ok(())

@@ -18,7 +18,7 @@ mod root;
 mod text;
 mod walk;
 
-pub use mounts::Tree;
+pub use mounts::{Recipe, Tree};
 
 use crate::machine::Machine;
 use crate::sys::Outcome;

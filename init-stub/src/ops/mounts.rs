@@ -14,16 +14,17 @@ use crate::wire::{List, Message, Text, call as step, create, follow};
 
 /// A mount that is yet to be put in place.
 pub struct Tree {
+    known: bool,
     /// By its descriptor, when there is one.
     pub fd: Option<Fd>,
     /// As mount(2) would make it.
     pub recipe: Recipe,
     /// What changes on it; where there is a descriptor, all but the last `late` have been made already.
-    pub changes: [Option<Change>; CHANGES],
+    changes: [Change; CHANGES],
     /// How many changes there are.
-    pub count: usize,
+    count: usize,
     /// How many of them are yet to be made.
-    pub late: usize,
+    late: usize,
 }
 
 /// More than the compiler emits for one mount.
@@ -59,15 +60,59 @@ pub struct Change {
 }
 
 impl Tree {
-    fn new(fd: Option<Fd>, recipe: Recipe) -> Tree {
-        Tree {
-            fd,
-            recipe,
-            changes: [None; CHANGES],
-            count: 0,
-            late: 0,
-        }
+    /// No tree.
+    pub const NONE: Tree = Tree {
+        known: false,
+        fd: None,
+        recipe: Recipe {
+            fstype: None,
+            source: Text::new(b"\0"),
+            options: List::Made(&[]),
+            flags: 0,
+            covered: None,
+            copy_up: false,
+            fallback: None,
+        },
+        changes: [Change::NONE; CHANGES],
+        count: 0,
+        late: 0,
+    };
+
+    /// Whether there is one.
+    pub fn is_known(&self) -> bool {
+        self.known
     }
+
+    /// Becomes this one.
+    pub fn set(&mut self, fd: Option<Fd>, recipe: Recipe) {
+        self.known = true;
+        self.fd = fd;
+        self.recipe = recipe;
+        self.count = 0;
+        self.late = 0;
+    }
+
+    /// Becomes none.
+    pub fn clear(&mut self) {
+        self.known = false;
+        self.fd = None;
+    }
+
+    /// The changes, in their order.
+    pub fn changes(&self) -> &[Change] {
+        self.changes.get(..self.count).unwrap_or(&[])
+    }
+}
+
+impl Change {
+    const NONE: Change = Change {
+        set: 0,
+        clear: 0,
+        cleared: 0,
+        propagation: 0,
+        recursive: false,
+        keep_locked: false,
+    };
 }
 
 /// Superblock flags that fsconfig(2) takes by name.
@@ -119,7 +164,7 @@ pub fn new(
             }
         },
     };
-    machine.set_tree(Tree::new(fd, recipe));
+    machine.set_tree(fd, recipe);
     Ok(())
 }
 
@@ -180,10 +225,11 @@ fn configure(context: i32, option: Text<'_>) -> Outcome {
         return call::fsconfig(context, call::FSCONFIG_SET_FLAG, Some(c(option)), None);
     };
     let (key, value) = option.with_nul().split_at(equals);
-    let key = Name::new(key).at(step::FSCONFIG)?;
+    let mut name = Name::new();
+    name.set(key).at(step::FSCONFIG)?;
     set(
         context,
-        key.path(),
+        name.path(),
         Path::new(value.get(1..).unwrap_or(&[])),
     )
 }
@@ -197,10 +243,10 @@ pub fn cover(machine: &mut Machine, target: Text<'_>) -> Outcome {
     Ok(())
 }
 
-/// A bind mount that is described, with the descriptor of its tree if there is one.
-fn bound(path: Text<'static>, recursive: bool, fd: Option<Fd>) -> Tree {
+/// A bind mount that is described.
+fn bound(path: Text<'static>, recursive: bool) -> Recipe {
     let flags = call::MS_BIND | if recursive { call::MS_REC } else { 0 };
-    let recipe = Recipe {
+    Recipe {
         fstype: None,
         source: path,
         options: List::Made(&[]),
@@ -208,8 +254,7 @@ fn bound(path: Text<'static>, recursive: bool, fd: Option<Fd>) -> Tree {
         covered: None,
         copy_up: false,
         fallback: None,
-    };
-    Tree::new(fd, recipe)
+    }
 }
 
 /// A copy of a tree of the host's.
@@ -231,14 +276,14 @@ pub fn copy(
         Err(failure) if failure.is_missing() && !nofollow => None,
         result => Some(result?),
     };
-    machine.set_tree(bound(path, recursive, fd));
+    machine.set_tree(fd, bound(path, recursive));
     Ok(())
 }
 
 /// Puts the tree aside.
 pub fn keep(machine: &mut Machine, index: u32) -> Outcome {
-    let tree = machine.take_tree()?;
-    let fd = tree.fd.ok_or(Failure::new(step::OPEN_TREE, Errno::NOSYS))?;
+    let fd = machine.tree()?.fd.take();
+    let fd = fd.ok_or(Failure::new(step::OPEN_TREE, Errno::NOSYS))?;
     let place = machine.kept.get_mut(index as usize);
     *place.ok_or(Failure::new(step::OPEN_TREE, Errno::INVAL))? = Some(fd);
     Ok(())
@@ -248,7 +293,7 @@ pub fn keep(machine: &mut Machine, index: u32) -> Outcome {
 pub fn kept(machine: &mut Machine, index: u32, path: Text<'static>) -> Outcome {
     let fd = machine.kept.get_mut(index as usize).and_then(Option::take);
     let fd = fd.ok_or(Failure::new(step::OPEN_TREE, Errno::INVAL))?;
-    machine.set_tree(bound(path, true, Some(fd)));
+    machine.set_tree(Some(fd), bound(path, true));
     Ok(())
 }
 
@@ -271,7 +316,7 @@ pub fn ask(
         // A runtime that has no answer tells of the reason itself.
         call::exit(1);
     };
-    machine.set_tree(bound(path, recursive, Some(tree)));
+    machine.set_tree(Some(tree), bound(path, recursive));
     Ok(())
 }
 
@@ -308,7 +353,7 @@ pub fn cgroup2(
 pub fn change(machine: &mut Machine, change: Change) -> Outcome {
     let tree = machine.tree()?;
     let place = tree.changes.get_mut(tree.count);
-    *place.ok_or(Failure::new(step::MOUNT_SETATTR, Errno::INVAL))? = Some(change);
+    *place.ok_or(Failure::new(step::MOUNT_SETATTR, Errno::INVAL))? = change;
     tree.count += 1;
     match &tree.fd {
         Some(fd) if tree.late == 0 => match apply(fd.raw(), change) {
@@ -363,23 +408,17 @@ pub fn require_proc(machine: &mut Machine) -> Outcome {
 
 /// Puts the tree in place.
 pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: u8) -> Outcome {
-    let mut tree = machine.take_tree()?;
-    if let Some(fd) = tree
-        .fd
-        .take_if(|_| tree.late == 0 && create == create::DIRECTORY)
+    let tree = machine.tree()?;
+    let late = tree.late;
+    if late == 0
+        && create == create::DIRECTORY
+        && let Some(fd) = tree.fd.take()
     {
-        let (parent, name) = paths::split(target.bytes());
-        if parent.is_empty() && attach_at(&fd, machine.root(), name, false) {
-            machine.set_place(target.bytes(), fd);
+        let Some(fd) = attach_beside(machine, fd, target, follow) else {
+            machine.forget_tree();
             return Ok(());
-        }
-        if let Some(place) = machine.place(parent).filter(|_| follow != follow::NONE)
-            && attach_at(&fd, place, name, true)
-        {
-            machine.discard(fd);
-            return Ok(());
-        }
-        tree.fd = Some(fd);
+        };
+        machine.tree()?.fd = Some(fd);
     }
     let first = if create == create::LIKE_TREE {
         create::NEVER
@@ -388,10 +427,12 @@ pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: 
     };
     let place = match paths::target(machine, target, first, follow) {
         Err(failure) if failure.is(Errno::NOENT) && create == create::LIKE_TREE => {
-            paths::target(machine, target, kind(&tree)?, follow)?
+            let kind = kind(machine.tree()?)?;
+            paths::target(machine, target, kind, follow)?
         }
         result => result?,
     };
+    let tree = machine.tree()?;
     if let Some(fd) = tree.fd.take() {
         match call::move_mount(fd.raw(), place.raw()) {
             Err(failure) if failure.is(Errno::NOSYS) => {}
@@ -404,23 +445,43 @@ pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: 
             }
             result => {
                 result?;
-                legacy::finish(&tree, fd.raw(), tree.count - tree.late)?;
+                legacy::finish(tree, fd.raw(), tree.count - late)?;
                 machine.discard(place);
                 machine.set_place(target.bytes(), fd);
+                machine.forget_tree();
                 return Ok(());
             }
         }
     }
-    legacy::attach(machine, &tree, &place, target, follow)
+    legacy::attach(machine, &place, target, follow)?;
+    machine.forget_tree();
+    Ok(())
+}
+
+/// Puts the tree onto a directory in the root or in the directory at hand. Gives it back where that is not possible.
+fn attach_beside(machine: &mut Machine, fd: Fd, target: Text<'static>, follow: u8) -> Option<Fd> {
+    let (parent, name) = paths::split(target.bytes());
+    if parent.is_empty() && attach_at(&fd, machine.root(), name, false) {
+        machine.set_place(target.bytes(), fd);
+        return None;
+    }
+    if let Some(place) = machine.place(parent).filter(|_| follow != follow::NONE)
+        && attach_at(&fd, place, name, true)
+    {
+        machine.discard(fd);
+        return None;
+    }
+    Some(fd)
 }
 
 /// Puts the tree onto a directory that is an entry of one at hand, made if `make` says so. What is no directory, as a
 /// link, is left alone: false, as for every failure; the way by the whole path tells what is wrong.
 fn attach_at(tree: &Fd, directory: i32, name: &[u8], make: bool) -> bool {
-    let Ok(name) = Name::entry(name) else {
+    let mut entry = Name::new();
+    if entry.set_entry(name).is_err() {
         return false;
-    };
-    let name = name.path();
+    }
+    let name = entry.path();
     if make {
         let _ = call::mkdirat(directory, name, 0o755);
     }
@@ -492,12 +553,13 @@ pub fn unmount(machine: &Machine, target: Text<'_>) -> Outcome {
         return call::detach(Path::HERE);
     }
     let (parent, name) = paths::split(target.bytes());
-    let name = Name::entry(name)?;
+    let mut entry = Name::new();
+    entry.set_entry(name)?;
     let mut path = Buffer::new();
     path.push(&[b"/", parent])?;
     let parent = paths::open(machine.root(), path.text(), O_PATH)?;
     call::fchdir(parent.raw())?;
-    call::detach_entry(name.path())
+    call::detach_entry(entry.path())
 }
 
 /// Takes a mount of the host's out of this namespace, or covers it.

@@ -85,7 +85,8 @@ fn make(root: i32, path: &[u8], mode: u32, nofollow: bool, links: &mut usize) ->
             && failure.is(Errno::NOENT)
             && component != b".."
         {
-            let name = Name::new(component)?;
+            let mut name = Name::new();
+            name.set(component)?;
             let name = name.path();
             match call::mkdirat(at.raw(), name, mode) {
                 Err(failure) if failure.is(Errno::EXIST) => {}
@@ -146,25 +147,26 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The directory in which the path's last component is to be made, made itself if it is missing; and that component.
-/// The directory is kept at hand.
-pub fn place(machine: &mut Machine, path: &'static [u8]) -> Outcome<(i32, Name)> {
-    let (parent, name) = split(path);
-    let name = Name::entry(name)?;
+/// The directory in which the path's last component, `name`, is to be made; made itself if it is missing. The directory
+/// is kept at hand.
+pub fn place(machine: &mut Machine, path: Text<'static>, name: &mut Name) -> Outcome<i32> {
+    let (parent, last) = split(path.bytes());
+    name.set_entry(last)?;
     if let Some(place) = machine.place(parent) {
-        return Ok((place, name));
+        return Ok(place);
     }
     let opened = directory(machine.root(), parent, 0o755, false)?;
     let place = opened.raw();
     machine.set_place(parent, opened);
-    Ok((place, name))
+    Ok(place)
 }
 
 /// Opens a file below the rootfs, made empty if it is missing. A link that leads nowhere has its target made, below
 /// the rootfs: an image's /etc/resolv.conf is often one.
 fn make_file(root: i32, path: &[u8], nofollow: bool, links: &mut usize) -> Outcome<Fd> {
-    let (parent, name) = split(path);
-    let name = Name::entry(name)?;
+    let (parent, last) = split(path);
+    let mut name = Name::new();
+    name.set_entry(last)?;
     let name = name.path();
     let directory = directory(root, parent, 0o755, nofollow)?;
     // Only made anew: what is there already, be it a link or a FIFO, is not opened for writing.

@@ -50,14 +50,20 @@ pub fn show(machine: &mut Machine, listener: Slot) -> Outcome {
         machine.hook_stdout,
         machine.hook_stderr,
     ];
-    let last = kept.into_iter().fold(listener, i32::max);
-    for number in machine.close_from as i32..last {
-        if !kept.contains(&number) {
-            call::close(number);
+    let mut from = machine.close_from;
+    loop {
+        // What is not there is -1, which comes last.
+        let kept = kept.iter().map(|number| *number as u32);
+        let next = kept.filter(|number| *number >= from).min();
+        let next = next.unwrap_or(u32::MAX);
+        if from < next {
+            call::close_range(from, next - 1);
         }
+        if next == u32::MAX {
+            return set_dumpable(true);
+        }
+        from = next + 1;
     }
-    call::close_range(last as u32 + 1, u32::MAX);
-    set_dumpable(true)
 }
 
 /// Another session keyring; a kernel or a filter that knows none is no error.

@@ -102,20 +102,23 @@ impl Buffer {
 pub struct Name([u8; NAME_BYTES]);
 
 impl Name {
-    /// The name of an entry of a directory.
-    pub fn entry(bytes: &[u8]) -> Outcome<Name> {
+    /// An empty one.
+    pub fn new() -> Name {
+        Name([0; NAME_BYTES])
+    }
+
+    /// Takes the name of an entry of a directory.
+    #[inline(never)]
+    pub fn set_entry(&mut self, bytes: &[u8]) -> Outcome {
         match bytes {
             b"" | b"." | b".." => failed(step::OPENAT2, Errno::INVAL),
-            name => Name::new(name),
+            name => self.set(name),
         }
     }
 
-    /// The name, which is no longer than names may be.
-    #[inline(never)]
-    pub fn new(bytes: &[u8]) -> Outcome<Name> {
-        let mut name = [0; NAME_BYTES];
-        put(&mut name, 0, bytes)?;
-        Ok(Name(name))
+    /// Takes a name, which is no longer than names may be.
+    pub fn set(&mut self, bytes: &[u8]) -> Outcome {
+        put(&mut self.0, 0, bytes).map(drop)
     }
 
     /// As the kernel takes it.

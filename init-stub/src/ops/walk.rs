@@ -18,10 +18,11 @@ pub fn open(root: i32, path: &[u8], flags: u64, resolve: u64) -> Outcome<Fd> {
     let mut done = Buffer::new();
     let mut at = walk_down(root, &[])?;
     let mut links = LINKS;
+    let mut name = Name::new();
     while let Some((component, behind)) = first(rest.bytes()) {
         let last = behind.is_empty();
         let used = rest.bytes().len() - behind.len();
-        let name = Name::new(component)?;
+        name.set(component)?;
         if component == b".." {
             rest.drop_front(used);
             done.pop();
@@ -87,8 +88,9 @@ fn first(path: &[u8]) -> Option<(&[u8], &[u8])> {
 fn walk_down(root: i32, path: &[u8]) -> Outcome<Fd> {
     let mut at = call::openat(root, Path::HERE, O_PATH | O_DIRECTORY, 0)?;
     let mut rest = path;
+    let mut name = Name::new();
     while let Some((component, behind)) = first(rest) {
-        let name = Name::new(component)?;
+        name.set(component)?;
         let flags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
         at = call::openat(at.raw(), name.path(), flags, 0)?;
         rest = behind;

@@ -89,7 +89,7 @@ unsafe fn invoke1(a: usize, call: u32) -> Outcome<u32> {
 }
 
 fn descriptor(result: Outcome<u32>) -> Outcome<Fd> {
-    result.map(|number| Fd(number as i32))
+    result.map(|number| Fd::new(number as i32))
 }
 
 fn done(result: Outcome<u32>) -> Outcome {

@@ -1,6 +1,8 @@
 //! Where the kernel enters, and the program that it has mapped.
 
 use crate::wire::HEADER_SIZE;
+#[cfg(target_arch = "x86_64")]
+use core::arch::asm;
 use core::arch::global_asm;
 
 #[cfg(target_arch = "x86_64")]
@@ -45,6 +47,13 @@ pub fn scratch(length: usize, bytes: usize) -> &'static mut [usize] {
 /// memcpy(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller's pointers are valid for the length.
+    unsafe {
+        asm!("rep movsb", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") length => _,
+            options(nostack, preserves_flags));
+    }
+    #[cfg(not(target_arch = "x86_64"))]
     for index in 0..length {
         // SAFETY: the caller's pointers are valid for the length; volatile, so that this is not made a call of itself.
         unsafe { to.add(index).write_volatile(from.add(index).read()) };
@@ -55,6 +64,13 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, length: usize) -> *mut
 /// memset(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, length: usize) -> *mut u8 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as for memcpy.
+    unsafe {
+        asm!("rep stosb", inout("rdi") to => _, in("al") byte as u8, inout("rcx") length => _,
+            options(nostack, preserves_flags));
+    }
+    #[cfg(not(target_arch = "x86_64"))]
     for index in 0..length {
         // SAFETY: as for memcpy.
         unsafe { to.add(index).write_volatile(byte as u8) };

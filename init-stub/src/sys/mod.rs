@@ -19,7 +19,7 @@ use kernel as instruction;
 use crate::wire::{Malformed, call as step};
 use core::ffi::CStr;
 use core::marker::PhantomData;
-use core::num::NonZeroU32;
+use core::num::{NonZeroI32, NonZeroU32};
 use core::ptr::NonNull;
 
 /// An error number of the kernel.
@@ -113,18 +113,25 @@ pub fn failed<T>(step: u32, errno: Errno) -> Outcome<T> {
 }
 
 /// A descriptor that is closed when it goes out of scope.
+///
+/// Its number is kept as its complement, which is never 0: an `Option` of it is no larger.
 #[derive(Debug)]
-pub struct Fd(i32);
+pub struct Fd(NonZeroI32);
 
 impl Fd {
+    /// That descriptor, which is nobody else's.
+    fn new(number: i32) -> Fd {
+        Fd(NonZeroI32::new(!number).unwrap_or(NonZeroI32::MIN))
+    }
+
     /// Its number.
     pub fn raw(&self) -> i32 {
-        self.0
+        !self.0.get()
     }
 
     /// Gives up ownership: the descriptor stays open.
     pub fn leak(self) -> i32 {
-        let raw = self.0;
+        let raw = self.raw();
         core::mem::forget(self);
         raw
     }
@@ -132,7 +139,7 @@ impl Fd {
 
 impl Drop for Fd {
     fn drop(&mut self) {
-        call::close(self.0);
+        call::close(self.raw());
     }
 }
 

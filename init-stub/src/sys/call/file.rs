@@ -51,7 +51,7 @@ pub fn close(fd: i32) {
 
 /// A descriptor that this process inherited, and now owns.
 pub fn adopt(fd: i32) -> Fd {
-    Fd(fd)
+    Fd::new(fd)
 }
 
 /// read(2).

@@ -97,7 +97,7 @@ pub fn receive_descriptor(socket: i32) -> Outcome<Fd> {
     let mut header = Header::new(&iov, &mut control);
     syscall!(RECV, RECVMSG, socket, &raw mut header, MSG_CMSG_CLOEXEC)?;
     match header.control_length > 0 && control.descriptor >= 0 {
-        true => Ok(Fd(control.descriptor)),
+        true => Ok(Fd::new(control.descriptor)),
         false => failed(step::RECV, Errno::BADF),
     }
 }
