@@ -316,7 +316,7 @@ def reopen_log(c):
 def update(c):
     """update --resources -: as the kubelet asks, where 0 means unset"""
     container = c.up()
-    sent = {"memory": {"limit": 64 << 20}, "cpu": {"shares": 512, "quota": 50000, "period": 100000, "cpus": "0"},
+    sent = {"memory": {"limit": 64 << 20}, "cpu": {"shares": 512, "quota": 50000, "period": 100000},
             "pids": {"limit": 55}}
     container.call("update", "--resources", "-", stdin=json.dumps(sent))
     same(limit(container.pid, "memory/memory.limit_in_bytes", "memory.max"), 64 << 20)

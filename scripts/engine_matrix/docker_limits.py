@@ -72,13 +72,17 @@ def blkio(d):
     name = os.path.basename(os.path.realpath(f"/sys/dev/block/{number}"))
     if not os.path.exists(f"/dev/{name}"):
         raise Skip(f"no node for the disk {number}")
-    pid = d.pid(d.up("--device-read-bps", f"/dev/{name}:1mb", "--device-write-iops", f"/dev/{name}:100"))
+    c = d.up("--device-read-bps", f"/dev/{name}:1mb", "--device-write-iops", f"/dev/{name}:100")
+    if d.inspect(c, "len .HostConfig.BlkioDeviceReadBps") == "0":
+        raise Skip("Docker itself drops the limit here")
+    pid = d.pid(c)
     has(limit(pid, "blkio/blkio.throttle.read_bps_device", "io.max"), number, str(MIB))
     has(limit(pid, "blkio/blkio.throttle.write_iops_device", "io.max"), "100")
-    path = os.path.join("/sys/fs/cgroup", cgroup_of(d.pid(d.up("--blkio-weight", "500")), "blkio"))
-    for name in ("blkio.bfq.weight", "blkio.weight", "io.bfq.weight"):
-        if os.path.exists(os.path.join(path, name)):
-            same(read(path, name).split()[-1], 500, name)
+    path = os.path.join("/sys/fs/cgroup", cgroup_of(pid, "blkio"))
+    weights = [name for name in os.listdir(path) if name in ("blkio.weight", "io.weight", "io.bfq.weight")]
+    if weights:
+        path = os.path.join("/sys/fs/cgroup", cgroup_of(d.pid(d.up("--blkio-weight", "500")), "blkio"))
+        true(any(read(path, name).split()[-1:] == ["500"] for name in weights), "the weight is not there")
 
 
 @scenario

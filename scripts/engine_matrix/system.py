@@ -223,8 +223,9 @@ def needs(controller):
 
 def needs_criu():
     """Skips the scenario where criu cannot work."""
-    if run(["criu", "check"], status=None).status != 0:
-        raise Skip("criu check says that it cannot work here")
+    checked = run(["criu", "check"], status=None)
+    if checked.status != 0:
+        raise Skip("criu check: " + (checked.err or "fails").splitlines()[-1])
 
 
 def needs_landlock(engine):
