@@ -1,6 +1,29 @@
 //! What comes from outside, damaged in all ways: each is taken or refused with an error, and nothing panics.
 //!
-//! How often is tried, see [`with_seeds`]. What a test begins with is in `tests/corpus/`.
+//! How often is tried, see [`with_seeds`]. What a test begins with is in `tests/corpus/`. Millions of times, and quickly:
+//!
+//! ```text
+//! export CARGO_PROFILE_DEV_OPT_LEVEL=3 CORACLE_FUZZ=2000000 CORACLE_FUZZ_SEED=1000000
+//! cargo test --target x86_64-unknown-linux-gnu --bin coracle any_ 2>/dev/null
+//! cargo test --target x86_64-unknown-linux-gnu --test stub
+//! ```
+//!
+//! With AddressSanitizer, all unit tests; under Miri, those of the stub, and the parsers:
+//!
+//! ```text
+//! RUSTFLAGS=-Zsanitizer=address cargo +nightly test --target x86_64-unknown-linux-gnu --bin coracle --test stub
+//! cargo +nightly miri test --test stub
+//! MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --bin coracle -- fuzz:: json:: oci:: wire:: value:: regex::
+//! ```
+//!
+//! Which lines are reached (`rustup component add llvm-tools`, and that toolchain's `llvm-profdata` and `llvm-cov`):
+//!
+//! ```text
+//! RUSTFLAGS=-Cinstrument-coverage cargo test --target x86_64-unknown-linux-gnu --bin coracle --no-run
+//! LLVM_PROFILE_FILE=fuzz.profraw CORACLE_FUZZ=50000 target/.../coracle-... fuzz::
+//! llvm-profdata merge -o fuzz.profdata fuzz.profraw
+//! llvm-cov show target/.../coracle-... -instr-profile fuzz.profdata src/check src/program src/oci src/json
+//! ```
 
 mod damage;
 

@@ -75,7 +75,7 @@ impl Unit {
         let extra = wanted.annotations.iter().filter_map(|(key, text)| {
             let name = key.strip_prefix(PROPERTY)?;
             let property = annotated(name, text);
-            Some(property.with_context(|| format!("annotation {key}={text} value parse error")))
+            Some(property.with_context(|| format!("annotation {key}={text:?} value parse error")))
         });
         Ok(Unit {
             subgroup,
