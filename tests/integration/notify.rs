@@ -311,3 +311,52 @@ fn what_cannot_notify_is_an_error() {
     bundle.run().fails_with("listenerPath");
     bundle.assert_nothing_left();
 }
+
+#[test]
+fn a_call_that_waits_for_its_agent_is_interrupted_unless_the_flag_says_killed() {
+    const ID_VALID: libc::c_ulong = 0x4008_2102;
+    const FLAG: &str = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+    for waits in [false, true] {
+        let mut bundle = Bundle::sh("trap 'echo caught' USR1; cd /tmp; echo $?");
+        let socket = bundle.dir.join("agent.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let mut seccomp = profile(socket.to_str().unwrap(), &["chdir"]);
+        seccomp["flags"] = json!(if waits { &[FLAG][..] } else { &[] });
+        bundle.config["linux"]["seccomp"] = seccomp;
+        let agent = std::thread::spawn(move || {
+            let (_, notify) = receive(listener.accept().unwrap().0);
+            let ask = |request: libc::c_ulong, data: *mut u64| {
+                // SAFETY: each request reads or fills in no more than the 80 bytes that are there.
+                unsafe { libc::ioctl(notify.as_raw_fd(), request as _, data) }
+            };
+            let mut signalled = false;
+            loop {
+                let mut request = [0u64; 10];
+                if ask(NOTIF_RECV, request.as_mut_ptr()) < 0 {
+                    return;
+                }
+                // The runtime's own come first.
+                let is_script = request[4..].iter().any(|argument| *argument != 0)
+                    && std::fs::read_to_string(format!("/proc/{}/comm", request[1] as u32))
+                        .is_ok_and(|name| name.trim() == "sh");
+                if is_script && !signalled {
+                    signalled = true;
+                    // SAFETY: a signal to the container's process, which waits for us.
+                    unsafe { libc::kill(request[1] as i32, libc::SIGUSR1) };
+                    let mut rounds = 0;
+                    while ask(ID_VALID, request.as_mut_ptr()) == 0 && (!waits || rounds < 20) {
+                        std::thread::sleep(Duration::from_millis(10));
+                        rounds += 1;
+                    }
+                    assert_eq!(ask(ID_VALID, request.as_mut_ptr()) == 0, waits);
+                }
+                let mut answer = [request[0], 0, u64::from(CONTINUE) << 32];
+                ask(NOTIF_SEND, answer.as_mut_ptr());
+            }
+        });
+        let output = bundle.run();
+        let status = if waits { "0" } else { "2" };
+        assert_eq!(output.stdout, format!("caught\n{status}\n"), "{output:?}");
+        agent.join().unwrap();
+    }
+}

@@ -200,3 +200,37 @@ fn a_profile_of_thousands_of_rules_is_one_filter() {
     let refused = output.stderr.matches("No space left").count();
     assert_eq!(refused, 1, "{output:?}");
 }
+
+/// The flags that the kernel tells of a process's filter: `PTRACE_SECCOMP_GET_METADATA`.
+fn filter_flags(pid: i32) -> std::io::Result<u64> {
+    const GET_METADATA: libc::c_uint = 0x420d;
+    // Which filter, and its flags.
+    let mut metadata = [0u64; 2];
+    // SAFETY: the process is the container's; the kernel fills in the 16 bytes that it is told of.
+    let result = unsafe {
+        assert_eq!(libc::ptrace(libc::PTRACE_SEIZE as _, pid, 0, 0), 0);
+        assert_eq!(libc::ptrace(libc::PTRACE_INTERRUPT as _, pid, 0, 0), 0);
+        assert_eq!(libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL), pid);
+        let result = libc::ptrace(GET_METADATA as _, pid, 16, metadata.as_mut_ptr());
+        let error = std::io::Error::last_os_error();
+        libc::ptrace(libc::PTRACE_DETACH as _, pid, 0, 0);
+        if result < 0 { Err(error) } else { Ok(()) }
+    };
+    result.map(|()| metadata[1])
+}
+
+#[test]
+fn flags_are_those_of_the_kernel_s_filter() {
+    root_only!("a look at filters");
+    const LOG: u64 = 2;
+    for (flags, expected) in [(&["SECCOMP_FILTER_FLAG_LOG"][..], LOG), (&[], 0)] {
+        let mut bundle = Bundle::sleeping();
+        bundle.config["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "flags": flags,
+            "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_LOG"}]});
+        let container = bundle.start();
+        match filter_flags(container.pid()) {
+            Ok(found) => assert_eq!(found, expected, "{flags:?}"),
+            Err(error) => skip!("the kernel tells no flags: {error}"),
+        }
+    }
+}
