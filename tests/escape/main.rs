@@ -44,6 +44,7 @@ mod mounts;
 mod process;
 mod procfs;
 mod race;
+mod terminal;
 
 use harness::Bundle;
 use serde_json::{Value, json};
