@@ -2,6 +2,7 @@
 
 use super::{Cgroup, Directory};
 use crate::error::{Error, Result};
+use crate::sys::file::read_text;
 use std::path::Path;
 
 impl Cgroup {
@@ -64,7 +65,7 @@ impl Cgroup {
     /// On v2, the cgroup that the process is in now: it may have moved, and then its first one takes no process any more.
     pub fn current_of(&self, pid: i32) -> Option<Cgroup> {
         let mut directory = self.directories.first().filter(|_| self.unified)?.clone();
-        let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let text = read_text(Path::new(&format!("/proc/{pid}/cgroup"))).ok()?;
         let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
         directory.path = directory.mountpoint.join(path.trim_start_matches('/'));
         directory.cgroup = path.into();

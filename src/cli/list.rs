@@ -7,7 +7,9 @@ use crate::error::{Error, Result};
 use crate::json::{self, object};
 use crate::log;
 use crate::oci::Status;
+use crate::sys::file::read_text;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 object! {
     /// What runc's `list` and `state` print: the specification's state and more, in runc's order.
@@ -43,7 +45,7 @@ fn entry(global: &Global, record: &Record) -> Entry {
 /// The name of a user, or the number where there is none: passwd(5).
 fn owner(uid: u32) -> String {
     let number = uid.to_string();
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let passwd = read_text(Path::new("/etc/passwd")).unwrap_or_default();
     let name = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;

@@ -39,7 +39,7 @@ pub fn null_streams() -> u8 {
 pub fn mount_id(directory: &Path) -> Option<u64> {
     let opened = sys::open_inherited(directory, libc::O_PATH | libc::O_CLOEXEC).ok()?;
     let path = format!("/proc/self/fdinfo/{}", opened.as_raw_fd());
-    let text = fs::read_to_string(path).ok()?;
+    let text = file::read_text(Path::new(&path)).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
     line.trim().parse().ok()
 }

@@ -5,9 +5,10 @@ use super::stdio::map_of_process;
 use super::subordinate::{self, Kind, default_map};
 use crate::error::{Context, Error, Result, errno_text};
 use crate::oci::{Config, IdMapping, Linux, NamespaceType, Process};
-use crate::sys;
+use crate::sys::{self, file};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// Completes a configuration that wants a new user namespace without saying which ids it maps.
 pub fn complete(config: &mut Config) {
@@ -149,7 +150,7 @@ fn write_map(kind: Kind, pid: i32, map: &[IdMapping]) -> Result<()> {
 /// Says which setting of the host forbids new user namespaces, when that is why one could not be made or used.
 pub fn explain_refusal(error: Error) -> Error {
     let setting = |name: &str| {
-        let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
+        let text = file::read_text(Path::new(&format!("/proc/sys/{name}"))).ok()?;
         text.trim().parse::<u64>().ok()
     };
     match refusal(&error.to_string(), sys::process::euid() != 0, setting) {

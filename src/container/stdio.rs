@@ -2,9 +2,11 @@
 
 use crate::oci::{Config, IdMapping, NamespaceType, Process};
 use crate::program::is_new;
+use crate::sys::file::read_text;
 use crate::sys::{self, standard};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
 
 /// Gives pipes and sockets that are standard streams to the user of the process; and files, when nobody of ours `leaves`
 /// them to the container. A terminal of its own needs none of this. What may not be given away is kept.
@@ -42,7 +44,7 @@ pub fn maps_of(config: &Config) -> Option<&[IdMapping]> {
 
 /// A map of a process's user namespace, `uid_map` or `gid_map`, as user_namespaces(7) has them.
 pub fn map_of_process(pid: i32, file: &str) -> Vec<IdMapping> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let text = read_text(Path::new(&format!("/proc/{pid}/{file}"))).unwrap_or_default();
     let entry = |line: &str| {
         let mut numbers = line.split_whitespace().map(|number| number.parse().ok());
         Some(IdMapping {

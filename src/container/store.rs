@@ -189,7 +189,7 @@ pub fn has_executed(child: &sys::spawn::Child) -> Result<bool> {
     if !sys::process::poll(&[Some(child.pidfd.as_fd())], 0)?[0] {
         return Ok(true);
     }
-    let name = fs::read_to_string(format!("/proc/{}/comm", child.pid)).unwrap_or_default();
+    let name = file::read_text(Path::new(&format!("/proc/{}/comm", child.pid))).unwrap_or_default();
     let name = name.trim_end();
     // Before Linux 6.14, what is executed by a descriptor is named after its number.
     Ok(!name.starts_with("memfd:coracle") && !name.bytes().all(|byte| byte.is_ascii_digit()))

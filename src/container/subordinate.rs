@@ -2,8 +2,8 @@
 
 use crate::error::{Context, Error, Result};
 use crate::oci::IdMapping;
-use crate::sys::{self, command};
-use std::fs;
+use crate::sys::{self, command, file};
+use std::path::Path;
 
 /// The two kinds of ids, and what belongs to each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,13 +142,13 @@ fn may_map(entry: &IdMapping, own: u32, ranges: &[Range]) -> bool {
 /// The name of our user, and the ids that the file gives to it, by name or number.
 fn ranges(kind: Kind) -> (String, Vec<Range>) {
     let uid = sys::process::euid().to_string();
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let passwd = file::read_text(Path::new("/etc/passwd")).unwrap_or_default();
     let name = passwd
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>())
         .find(|fields| fields.get(2) == Some(&uid.as_str()))
         .map_or_else(|| uid.clone(), |fields| fields[0].to_string());
-    let text = fs::read_to_string(kind.file()).unwrap_or_default();
+    let text = file::read_text(Path::new(kind.file())).unwrap_or_default();
     let ranges = parse(&text, &name, &uid);
     (name, ranges)
 }

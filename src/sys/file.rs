@@ -113,7 +113,7 @@ fn read_all(mut file: File) -> std::io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    into_text(text)
+    Ok(into_text(&text))
 }
 
 /// The text of a file of a kernel's file system that holds one record of less than a page: the kernel gives it in one
@@ -121,11 +121,12 @@ fn read_all(mut file: File) -> std::io::Result<String> {
 pub fn read_record(path: &Path) -> std::io::Result<String> {
     let mut buffer = [0; READ_BYTES];
     let count = open_to_read(path)?.read(&mut buffer)?;
-    into_text(buffer[..count].to_vec())
+    Ok(into_text(&buffer[..count]))
 }
 
-fn into_text(bytes: Vec<u8>) -> std::io::Result<String> {
-    String::from_utf8(bytes).map_err(|_| std::io::ErrorKind::InvalidData.into())
+/// Names of processes and paths of mounts in it may be any bytes, put there by anybody: they hide nothing else.
+fn into_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The path of a directory without links, from the root: as realpath(3), which asks for each component.

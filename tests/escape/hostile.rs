@@ -230,3 +230,40 @@ fn directories_of_the_system_are_something_else() {
         }
     }
 }
+
+/// A process gives itself a name that is no text, with all that its line in /proc is parsed by, and is still known to run:
+/// one that is taken for stopped can be deleted, and goes on.
+#[test]
+fn a_process_with_a_name_of_any_bytes_is_seen() {
+    const SCRIPT: &str = r#"printf '\377) Z 1 (' > /proc/$$/comm; echo named > /tmp/named
+        trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"#;
+    let mut bundle = Bundle::sh(SCRIPT);
+    let host = Host::new(&bundle);
+    bundle.config["root"]["readonly"] = json!(false);
+    let container = bundle.start();
+    wait_until("the name", || bundle.rootfs("tmp/named").exists());
+    assert_eq!(container.status(), "running");
+    bundle
+        .cli(&["delete", &bundle.id])
+        .fails_with("is not stopped");
+    assert_eq!(bundle.cli(&["exec", &bundle.id, "true"]).code(), 0);
+    container.kill("KILL").ok();
+    container.wait_for_status("stopped");
+    drop(container);
+    host.is_unharmed(&bundle);
+}
+
+/// Anybody who may mount anything, by FUSE or in a directory that the host shows, can choose a path that is no text.
+#[test]
+fn a_mount_with_a_path_of_any_bytes_is_in_nobodys_way() {
+    let bundle = Bundle::sh("echo fine");
+    let host = Host::new(&bundle);
+    let script = r#"d=$(printf 'x\377y'); mkdir "$d" && mount -t tmpfs none "$d""#;
+    for old_kernel in [false, true] {
+        let output = run_after(&bundle, script, old_kernel);
+        assert_eq!(output.stdout, "fine\n", "{output:?}");
+        let path = std::os::unix::ffi::OsStringExt::from_vec(b"x\xffy".to_vec());
+        fs::remove_dir(bundle.dir.join::<std::ffi::OsString>(path)).unwrap();
+    }
+    host.is_unharmed(&bundle);
+}
