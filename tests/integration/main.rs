@@ -50,3 +50,4 @@ mod systemd;
 mod terminal;
 mod update;
 mod userns;
+mod userns_files;

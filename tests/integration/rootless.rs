@@ -203,15 +203,17 @@ fn cgroups_that_cannot_be_made_are_done_without_or_not() {
 
 #[test]
 fn missing_mappings_are_made_of_the_subordinate_ids() {
-    let mut home = Home::new("cat /proc/self/uid_map /proc/self/gid_map; id -u; id -G");
+    let mut home =
+        Home::new("cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -u; id -G");
     let linux = home.bundle.config["linux"].as_object_mut().unwrap();
     linux.remove("uidMappings");
     linux.remove("gidMappings");
     let own = USER.to_string();
     let output = home.run("").ok();
+    // Who cannot map other groups may not drop any, either.
     assert_eq!(
-        table(&output.stdout)[..2],
-        [["0", &own, "1"], ["0", &own, "1"]]
+        table(&output.stdout)[..3],
+        [vec!["0", &own, "1"], vec!["0", &own, "1"], vec!["deny"]]
     );
 
     home.bundle.config["process"]["user"] = json!({"uid": 7, "gid": 9, "additionalGids": [3, 4]});
@@ -229,6 +231,7 @@ fn missing_mappings_are_made_of_the_subordinate_ids() {
             vec!["9", &own, "1"],
             vec!["10", "200009", "91"],
             vec!["101", "300000", "50"],
+            vec!["allow"],
             vec!["7"],
             vec!["9", "3", "4"],
         ]
