@@ -93,10 +93,9 @@ def checkpoint(d):
     counted = count(d, c)
     d("start", "--checkpoint", "point", c)
     goes_on(d, c, counted)
+    same(d("exec", c, "echo", "again"), "again")
     d("stop", "-t", "0", c)
     same(d.inspect(c, ".State.ExitCode"), 137)
-    d("start", "--checkpoint", "point", c)
-    same(d("exec", c, "echo", "again"), "again")
 
 
 @scenario
