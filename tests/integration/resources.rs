@@ -5,7 +5,7 @@ use crate::harness::*;
 use crate::limits::{Limits, read};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MIB: u64 = 1 << 20;
 
@@ -224,11 +224,31 @@ fn disk_weights() {
     bundle.assert_nothing_left();
 }
 
+/// The one scheduler that has weights for single disks, for as long as this lives and if the kernel has it.
+struct Bfq(PathBuf, String);
+
+impl Bfq {
+    fn of((major, minor): (u64, u64)) -> Bfq {
+        let file = PathBuf::from(format!("/sys/dev/block/{major}:{minor}/queue/scheduler"));
+        let known = fs::read_to_string(&file).unwrap_or_default();
+        let used = known.split(['[', ']']).nth(1).unwrap_or_default();
+        let _ = fs::write(&file, "bfq");
+        Bfq(file, used.to_owned())
+    }
+}
+
+impl Drop for Bfq {
+    fn drop(&mut self) {
+        let _ = fs::write(&self.0, &self.1);
+    }
+}
+
 #[test]
 fn weights_of_single_disks() {
     let Some((major, minor)) = disk() else {
         skip!("there is no disk");
     };
+    let _scheduler = Bfq::of((major, minor));
     let bundle = limited(json!({"blockIO": {
         "weightDevice": [{"major": major, "minor": minor, "weight": 300}]
     }}));
