@@ -51,7 +51,7 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
             let handed = hand_over(store, &record, connection.as_fd(), message.call);
             if handed.is_err() {
                 // It waits for an agent that will never answer.
-                let _ = process::kill(record.pid, libc::SIGKILL);
+                let _ = end(&record);
             }
             handed?;
             continue;
@@ -69,7 +69,7 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
     );
     if result.is_err() {
         // The spec: stop the container as if it had been killed.
-        let _ = process::kill(record.pid, libc::SIGKILL);
+        let _ = end(&record);
         remove(store, &record)?;
     }
     // A process that has ended already says no more.

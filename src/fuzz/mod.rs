@@ -33,7 +33,7 @@ use crate::cli::flags::{COMMANDS, GLOBAL};
 use crate::cli::parse;
 use crate::container::Record;
 use crate::error::Result;
-use crate::oci::{self, Config, Mount, Process, annotation};
+use crate::oci::{self, Config, Mount, Process, Resources, annotation};
 use crate::program::wire::any::{Random, with_seeds};
 use crate::program::wire::{Message, Op, Reader};
 use crate::program::{self, Facts, Program, V1Mount};
@@ -193,9 +193,22 @@ fn try_config(random: &mut Random, text: &[u8]) -> Result<()> {
         let given_filter = config.annotations.contains_key(annotation::SECCOMP_BPF);
         try_program(random, &program, given_filter);
     }
-    let other: Config = oci::parse(&serde_json::to_vec(read(random)).unwrap(), "config.json")?;
-    let resources = other.linux.resources.unwrap_or_default();
-    cgroup::fuzz::try_limits(&config, random.once_in(2), resources)
+    cgroup::fuzz::try_limits(&config, random.once_in(2), other_limits(random))
+}
+
+/// The limits of one of the configurations.
+fn other_limits(random: &mut Random) -> Resources {
+    static READ: OnceLock<Vec<Resources>> = OnceLock::new();
+    let read = READ.get_or_init(|| {
+        let configs = CONFIGS
+            .iter()
+            .map(|text| oci::parse::<Config>(text.as_bytes(), ""));
+        let limits = |config: Result<Config>| config.unwrap().linux.resources;
+        configs
+            .map(|config| limits(config).unwrap_or_default())
+            .collect()
+    });
+    read[random.below(read.len())].clone()
 }
 
 /// Each source that may be a symbolic link is one.
