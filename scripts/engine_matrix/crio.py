@@ -138,7 +138,8 @@ class Container:
         log, pid_file = f"{self.bundle}/exec-log", f"{self.bundle}/exec-pid"
         pipe, result = self.engine.watch(
             self.bundle, "-c", self.id, "-n", self.id, "-p", pid_file, "-e", "-l", log, "--sync",
-            "--log-global-size-max", 16 << 20, *(["-T", timeout] if timeout else []), "--exec-process-spec", self.process(command))
+            "--log-global-size-max", 16 << 20, *(["-T", timeout] if timeout else []),
+            "--exec-process-spec", self.process(command))
         with os.fdopen(pipe) as file:
             told = file.readline()
         lines = [line.split(" ", 3)[1::2] for line in read(log).splitlines()]
