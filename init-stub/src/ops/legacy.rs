@@ -1,7 +1,8 @@
 //! mount(2), for kernels that lack calls of the new mount API.
 
-use super::mounts::{Change, PROC_SUPER_MAGIC, Tree, give_owner};
+use super::mounts::{PROC_SUPER_MAGIC, give_owner};
 use super::text::{Buffer, DescriptorPath, Octal};
+use super::tree::{Change, Tree};
 use super::{copy_up, paths};
 use crate::machine::{Machine, c};
 use crate::sys::call::{self, AT_FDCWD, O_DIRECTORY, O_NOFOLLOW, O_PATH};
@@ -147,7 +148,7 @@ fn same_path(a: &Fd, b: &Fd) -> bool {
 
 /// Makes the tree's changes from that index on, now that it is in place.
 pub fn finish(tree: &Tree, mount: i32, from: usize) -> Outcome {
-    for change in tree.changes().iter().skip(from) {
+    for change in tree.changes_from(from) {
         self::change(mount, *change)?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Paths that are hidden, and paths that are read-only.
 
-use super::mounts::{self, Change};
-use super::{devices, legacy, paths};
+use super::tree::Change;
+use super::{devices, legacy, mounts, paths};
 use crate::machine::Machine;
 use crate::sys::call::{self, AT_EMPTY_PATH, AT_RECURSIVE, O_DIRECTORY, O_NOFOLLOW, O_PATH};
 use crate::sys::{Errno, Fd, Outcome, Path, failed};

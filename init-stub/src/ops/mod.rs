@@ -16,9 +16,10 @@ mod paths;
 mod process;
 mod root;
 mod text;
+mod tree;
 mod walk;
 
-pub use mounts::{Recipe, Tree};
+pub use tree::{Recipe, Tree};
 
 use crate::machine::Machine;
 use crate::sys::Outcome;
@@ -128,7 +129,7 @@ operations! { machine;
         propagation,
         recursive,
     } => {
-        let change = mounts::Change {
+        let change = tree::Change {
             set,
             clear,
             propagation,
@@ -142,7 +143,7 @@ operations! { machine;
         clear,
         cleared,
     } => {
-        let change = mounts::Change {
+        let change = tree::Change {
             set,
             clear,
             cleared,

@@ -5,115 +5,13 @@
 //! [`super::legacy`].
 
 use super::text::{Buffer, DescriptorPath, Name, Octal};
+use super::tree::{Change, Recipe, Tree};
 use super::{copy_up, legacy, paths};
 use crate::machine::{Machine, c};
 use crate::sys::call::{self, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_DIRECTORY, O_PATH};
 use crate::sys::call::{S_IFDIR, S_IFMT, Status};
 use crate::sys::{Errno, Failure, Fd, Outcome, Path, Step, failed};
 use crate::wire::{List, Message, Text, call as step, create, follow};
-
-/// A mount that is yet to be put in place.
-pub struct Tree {
-    known: bool,
-    /// By its descriptor, when there is one.
-    pub fd: Option<Fd>,
-    /// As mount(2) would make it.
-    pub recipe: Recipe,
-    /// What changes on it; where there is a descriptor, all but the last `late` have been made already.
-    changes: [Change; CHANGES],
-    /// How many changes there are.
-    count: usize,
-    /// How many of them are yet to be made.
-    late: usize,
-}
-
-/// More than the compiler emits for one mount.
-const CHANGES: usize = 8;
-
-/// What mount(2) takes.
-#[derive(Clone, Copy)]
-pub struct Recipe {
-    /// None for a bind mount.
-    pub fstype: Option<Text<'static>>,
-    pub source: Text<'static>,
-    pub options: List<'static>,
-    pub flags: u64,
-    /// The directory whose mode and owner it gets.
-    pub covered: Option<Status>,
-    /// What the covered directory holds is copied in.
-    pub copy_up: bool,
-    /// The host's tree that is taken where making a file system is forbidden.
-    pub fallback: Option<Text<'static>>,
-}
-
-/// Attributes or propagation to be changed.
-#[derive(Clone, Copy, Default)]
-pub struct Change {
-    pub set: u64,
-    pub clear: u64,
-    /// Of a bind mount: attributes that must be off in the end.
-    pub cleared: u64,
-    pub propagation: u64,
-    pub recursive: bool,
-    /// Where flags are locked, those in place are kept.
-    pub keep_locked: bool,
-}
-
-impl Tree {
-    /// No tree.
-    pub const NONE: Tree = Tree {
-        known: false,
-        fd: None,
-        recipe: Recipe {
-            fstype: None,
-            source: Text::new(b"\0"),
-            options: List::Made(&[]),
-            flags: 0,
-            covered: None,
-            copy_up: false,
-            fallback: None,
-        },
-        changes: [Change::NONE; CHANGES],
-        count: 0,
-        late: 0,
-    };
-
-    /// Whether there is one.
-    pub fn is_known(&self) -> bool {
-        self.known
-    }
-
-    /// Becomes this one.
-    pub fn set(&mut self, fd: Option<Fd>, recipe: Recipe) {
-        self.known = true;
-        self.fd = fd;
-        self.recipe = recipe;
-        self.count = 0;
-        self.late = 0;
-    }
-
-    /// Becomes none.
-    pub fn clear(&mut self) {
-        self.known = false;
-        self.fd = None;
-    }
-
-    /// The changes, in their order.
-    pub fn changes(&self) -> &[Change] {
-        self.changes.get(..self.count).unwrap_or(&[])
-    }
-}
-
-impl Change {
-    const NONE: Change = Change {
-        set: 0,
-        clear: 0,
-        cleared: 0,
-        propagation: 0,
-        recursive: false,
-        keep_locked: false,
-    };
-}
 
 /// Superblock flags that fsconfig(2) takes by name.
 const FLAGS: &[(u64, Path<'_>)] = &[
@@ -352,9 +250,7 @@ pub fn cgroup2(
 /// Attributes and propagation of the tree.
 pub fn change(machine: &mut Machine, change: Change) -> Outcome {
     let tree = machine.tree()?;
-    let place = tree.changes.get_mut(tree.count);
-    *place.ok_or(Failure::new(step::MOUNT_SETATTR, Errno::INVAL))? = change;
-    tree.count += 1;
+    tree.add(change)?;
     match &tree.fd {
         Some(fd) if tree.late == 0 => match apply(fd.raw(), change) {
             Err(failure) if failure.is(Errno::NOSYS) => tree.late = 1,
@@ -409,8 +305,7 @@ pub fn require_proc(machine: &mut Machine) -> Outcome {
 /// Puts the tree in place.
 pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: u8) -> Outcome {
     let tree = machine.tree()?;
-    let late = tree.late;
-    if late == 0
+    if tree.late == 0
         && create == create::DIRECTORY
         && let Some(fd) = tree.fd.take()
     {
@@ -445,7 +340,7 @@ pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: 
             }
             result => {
                 result?;
-                legacy::finish(tree, fd.raw(), tree.count - late)?;
+                legacy::finish(tree, fd.raw(), tree.made())?;
                 machine.discard(place);
                 machine.set_place(target.bytes(), fd);
                 machine.forget_tree();

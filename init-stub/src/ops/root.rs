@@ -1,7 +1,7 @@
 //! The rootfs, and how it becomes the root.
 
-use super::mounts::Change;
 use super::text::Buffer;
+use super::tree::Change;
 use super::{legacy, mounts};
 use crate::machine::{Machine, c};
 use crate::sys::call::{self, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH};
