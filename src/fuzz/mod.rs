@@ -8,12 +8,11 @@
 //! cargo test --target x86_64-unknown-linux-gnu --test stub
 //! ```
 //!
-//! With AddressSanitizer, all unit tests; under Miri, those of the stub, and the parsers:
+//! With AddressSanitizer, all unit tests; under Miri, those of the stub:
 //!
 //! ```text
 //! RUSTFLAGS=-Zsanitizer=address cargo +nightly test --target x86_64-unknown-linux-gnu --bin coracle --test stub
 //! cargo +nightly miri test --test stub
-//! MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --bin coracle -- fuzz:: json:: oci:: wire:: value:: regex::
 //! ```
 //!
 //! Which lines are reached (`rustup component add llvm-tools`, and that toolchain's `llvm-profdata` and `llvm-cov`):
