@@ -189,4 +189,40 @@ mod tests {
         let error = output("no-such-program", vec![b"x"]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
+
+    #[test]
+    fn the_child_alone_begins() {
+        let begin = || {
+            // SAFETY: takes a number only.
+            unsafe { libc::umask(0o027) };
+            Ok(())
+        };
+        let command = |begin| Command {
+            program: "/bin/sh",
+            arguments: vec![b"sh", b"-c", b"[ $(umask) = 0027 ]"],
+            begin: Some(begin),
+            ..Command::default()
+        };
+        let failure = |pid: i32| process::ended(pid).unwrap().failure();
+        assert_eq!(failure(command(&begin).start().unwrap()), None);
+        let idle = || Ok(());
+        let status = failure(command(&idle).start().unwrap());
+        assert_eq!(status.as_deref(), Some("exit status 1"));
+        let fails = || Err(crate::error::Error::new("not today"));
+        let error = command(&fails).start().unwrap_err();
+        assert_eq!(error.to_string(), "not today");
+    }
+
+    #[test]
+    fn an_environment_of_its_own_is_the_childs() {
+        let command = Command {
+            program: "/bin/sh",
+            arguments: vec![b"sh", b"-c", b"[ \"$A-${HOME-none}-$PWD\" = x=y-none-/ ]"],
+            environment: Some(vec![b"A=x=y", b"PATH=/bin"]),
+            directory: Some(Path::new("/")),
+            ..Command::default()
+        };
+        let ended = process::ended(command.start().unwrap()).unwrap();
+        assert_eq!(ended.failure(), None);
+    }
 }
