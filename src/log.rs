@@ -37,9 +37,9 @@ pub fn debugs() -> bool {
 }
 
 /// What only `--debug` shows.
-pub fn debug(message: &str) {
+pub fn debug(message: std::fmt::Arguments<'_>) {
     if debugs() {
-        write("debug", message);
+        write("debug", &message.to_string());
     }
 }
 

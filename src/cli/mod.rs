@@ -70,7 +70,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
             Some(command) => {
                 let kept = descriptors::keep(command.name, &matches);
                 let result = self::global(&global).and_then(|global| {
-                    log::debug(command.name);
+                    log::debug(format_args!("{}", command.name));
                     checked(command, &matches)?;
                     kept?;
                     commands::run(command.name, &global, &matches)

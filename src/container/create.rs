@@ -169,9 +169,10 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     record.cgroup = cgroup;
     undo.child = Some(started.child.pid);
     record.pid = started.child.pid;
-    record.start_time = store::stat(record.pid).map_or(0, |(_, start)| start);
+    let started_at = || store::stat(record.pid).map_or(0, |(_, start)| start);
+    record.start_time = started.child.start_ticks.unwrap_or_else(started_at);
     match whole {
-        true => store::add_process(file, &record)?,
+        true => store::add_process(&file, &record)?,
         false => store.save(&record)?,
     }
 
@@ -185,7 +186,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
             false => error,
         });
     }
-    log::debug("init: closing the pipe to signal completion");
+    log::debug(format_args!("init: closing the pipe to signal completion"));
     store::write_pid_file(options.pid_file.as_deref(), record.pid)?;
     if let Some(path) = &options.pidfd_socket {
         send_pidfd(path, started.child.pidfd.as_fd(), "standard")?;
@@ -252,9 +253,6 @@ pub(super) fn prepare(
         child: None,
         done: false,
     };
-    file::create(&directory.join(store::CONFIG), 0o644)
-        .and_then(|mut file| file.write_all(text))
-        .context("write config.json")?;
     let linux = &config.linux;
     let layout = Layout::detect()?;
     let wanted = Wanted {
@@ -273,7 +271,7 @@ pub(super) fn prepare(
     }
     record.rdt = resctrl::plan(linux, &options.id)?;
     // Before anything is made, so that `delete --force` finds it all should we be killed.
-    let file = store.begin(&record)?;
+    let file = store.begin(&record, text)?;
     if let Some(class) = &record.rdt {
         undo.rdt = Some(class.clone());
         class.make(linux)?;

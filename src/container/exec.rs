@@ -225,7 +225,7 @@ fn initial_affinity(process: &Process) -> Result<()> {
     process::set_affinity(&mask).with_context(|| format!("{field}: sched_setaffinity {cpus}"))?;
     let mut first = [0; 8];
     first.copy_from_slice(&mask[..8]);
-    log::debug(&format!(
+    log::debug(format_args!(
         "nsexec: affinity: {:#x}",
         u64::from_le_bytes(first)
     ));
@@ -277,7 +277,7 @@ fn launch_in(
     let Some(current) = current else {
         return first;
     };
-    log::debug(&format!(
+    log::debug(format_args!(
         "{error}: trying the cgroup of the container's init"
     ));
     start(&current).or(first)
@@ -326,7 +326,7 @@ fn follow(
             )),
         };
     }
-    log::debug("setns_init: about to exec");
+    log::debug(format_args!("setns_init: about to exec"));
     store::write_pid_file(options.pid_file.as_deref(), child.pid)?;
     match &options.pidfd_socket {
         Some(path) => super::create::send_pidfd(path, child.pidfd.as_fd(), "setns"),

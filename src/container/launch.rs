@@ -35,17 +35,14 @@ pub fn launch(
     launch: &Launch<'_>,
     report: BorrowedFd<'_>,
 ) -> Result<spawn::Child> {
-    let forks = program.forks();
+    let forks = program.forks;
     if forks {
         socket::tell_senders(report).context("setsockopt")?;
     }
     let code = program.encode(&handles::numbers(descriptors));
     let image = sealed_image(&code, program.scratch_bytes())?;
     // runc's words for its stages: whoever looks for them in a log finds them.
-    log::debug(&format!(
-        "nsexec container setup: program of {} operations",
-        program.ops().count()
-    ));
+    log::debug(format_args!("nsexec container setup"));
     let spawn = |cgroup| {
         spawn::spawn(&spawn::Spawn {
             image: image.as_fd(),
@@ -70,7 +67,7 @@ pub fn launch(
         true => successor(program, &child, report)?,
         false => child,
     };
-    log::debug(&format!("child process in init(): pid {}", child.pid));
+    log::debug(format_args!("child process in init(): pid {}", child.pid));
     Ok(child)
 }
 
@@ -93,7 +90,11 @@ fn successor(
         Ok(message) if message.kind == Message::FORKED && sender > 0 => {
             // Our child, not waited for yet: the pid is nobody else's.
             let pidfd = process::pidfd_open(sender).context("pidfd_open")?;
-            Ok(spawn::Child { pid: sender, pidfd })
+            Ok(spawn::Child {
+                pid: sender,
+                start_ticks: None,
+                pidfd,
+            })
         }
         Ok(message) => {
             Err(program::explain(program, message, None).wrap("unable to start container process"))

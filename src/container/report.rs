@@ -20,10 +20,13 @@ pub(super) fn note(program: &Program) {
     if !log::debugs() {
         return;
     }
-    log::debug(&format!("program of {} operations", program.ops().count()));
+    log::debug(format_args!(
+        "program of {} operations",
+        program.ops().count()
+    ));
     for op in program.ops() {
         if let Op::Seccomp { flags, .. } | Op::SeccompListener { flags, .. } = op {
-            log::debug(&format!("seccomp filter flags: {flags}"));
+            log::debug(format_args!("seccomp filter flags: {flags}"));
         }
     }
 }

@@ -82,6 +82,7 @@ pub fn restore(store: &Store, options: &Options, images: &Images) -> Result<Crea
     Ok(Created {
         child: spawn::Child {
             pid: record.pid,
+            start_ticks: Some(record.start_time),
             pidfd,
         },
         record,

@@ -1,5 +1,6 @@
-//! The state directory: a directory for each container, in which `state.json` says all that later commands
-//! must know (the record, and in a second line the process, which is not there yet when the record is written), `config.json` is the configuration as it was at create, and `start.sock` is there until `start`.
+//! The state directory: a directory for each container, in which `start.sock` is there until `start`, and `state.json`
+//! says all that later commands must know. Its first line is the process, blank until there is one; the second is the
+//! record; the rest is the configuration's text as it was at create.
 
 use super::resctrl::Class;
 use crate::cgroup::Cgroup;
@@ -11,16 +12,16 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The version of `state.json`. A record of another version is refused, never guessed at.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 const RECORD: &str = "state.json";
 
-/// The configuration as it was when the container was made.
-pub(super) const CONFIG: &str = "config.json";
+/// The length of the file's first line, with its end: the greatest numbers fit.
+const PROCESS_BYTES: usize = 64;
 
 /// The name of the socket that exists from `create` to `start`.
 pub const START_SOCKET: &str = "start.sock";
@@ -43,10 +44,6 @@ object! {
         pub oci_version: String = required "ociVersion",
         /// The container's id.
         pub id: String = required "id",
-        /// Of the first process, as the host sees it.
-        pub pid: i32 = required "pid",
-        /// When that process started, in clock ticks since boot: tells it from another that got its pid.
-        pub start_time: u64 = required "startTime",
         /// When the container was made: RFC 3339, UTC.
         pub created: String = required "created",
         /// The bundle, as an absolute path.
@@ -75,11 +72,16 @@ object! {
         pub mount_before: Option<u64> = "mountBefore",
         /// Its class of cache and memory bandwidth.
         pub rdt: Option<Class> = "intelRdt",
+        ;
+        /// Of the first process, as the host sees it.
+        pub pid: i32,
+        /// When that process started, in clock ticks since boot: tells it from another that got its pid.
+        pub start_time: u64,
     }
 }
 
 object! {
-    /// The second line of the record.
+    /// The first line of the file.
     #[derive(Default)]
     struct FirstProcess {
         pid: i32 = required "pid",
@@ -124,19 +126,20 @@ impl Record {
 
     /// The record that a file of the store holds.
     pub fn parse(text: &[u8], file: &str) -> Result<Record> {
+        let (process, rest) = text.split_at_checked(PROCESS_BYTES).ok_or_else(missing)?;
         // A line that has no end yet is being written.
-        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
-        let first = lines.next().filter(|line| line.ends_with(b"\n"));
-        let mut record: Record = json::parse(first.ok_or_else(missing)?, file)?;
-        if let Some(process) = lines.next().filter(|line| line.ends_with(b"\n")) {
-            let process: FirstProcess = json::parse(process, file)?;
-            (record.pid, record.start_time) = (process.pid, process.start_time);
-        }
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        let mut record: Record = json::parse(&rest[..end.ok_or_else(missing)?], file)?;
         if record.format != FORMAT {
             return Err(Error::new(format!(
                 "{file}: format {} is not that of this version of coracle, {FORMAT}",
                 record.format
             )));
+        }
+        let process = process.trim_ascii_end();
+        if process.ends_with(b"}") {
+            let process: FirstProcess = json::parse(process, file)?;
+            (record.pid, record.start_time) = (process.pid, process.start_time);
         }
         Ok(record)
     }
@@ -243,27 +246,29 @@ impl Store {
         Ok(directory)
     }
 
-    /// Writes the record of a container that is about to be made. Returns the open file: see [`add_process`].
-    pub fn begin(&self, record: &Record) -> Result<File> {
-        let path = self.directory(&record.id).join(RECORD);
+    /// Writes the record of a container that is about to be made, and the text of its configuration. Returns the open
+    /// file: see [`add_process`].
+    pub fn begin(&self, record: &Record, config: &[u8]) -> Result<File> {
+        let path = self.path(&record.id);
         let write = || {
             let mut file = file::create(&path, 0o600)?;
-            file.write_all(&line(record)).map(|()| file)
+            file.write_all(&contents(record, config)).map(|()| file)
         };
         write().with_context(|| format!("open {}", path.display()))
     }
 
     /// Writes a container's record so that a reader sees the old one or the new one, whole.
     pub fn save(&self, record: &Record) -> Result<()> {
-        let path = self.directory(&record.id).join(RECORD);
-        write_atomically(&path, &line(record), 0o600)
+        let contents = contents(record, &self.config_text(&record.id)?);
+        write_atomically(&self.path(&record.id), &contents, 0o600)
     }
 
     /// A container's record.
     pub fn load(&self, id: &str) -> Result<Record> {
         crate::check::id(id)?;
-        let path = self.directory(id).join(RECORD);
-        let text = match file::read(&path) {
+        let path = self.path(id);
+        let is_whole = |text: &[u8]| text.iter().skip(PROCESS_BYTES).any(|byte| *byte == b'\n');
+        let text = match file::read_until(&path, is_whole) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
                 return Err(missing());
             }
@@ -274,9 +279,20 @@ impl Store {
 
     /// The configuration as it was when the container was made.
     pub fn config(&self, id: &str) -> Result<Config> {
-        let path = self.directory(id).join(CONFIG);
-        let text = file::read(&path).with_context(|| format!("open {}", path.display()))?;
-        oci::parse(&text, "config.json")
+        oci::parse(&self.config_text(id)?, "config.json")
+    }
+
+    fn config_text(&self, id: &str) -> Result<Vec<u8>> {
+        let path = self.path(id);
+        let mut text = file::read(&path).with_context(|| format!("open {}", path.display()))?;
+        let mut lines = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let (end, _) = lines.nth(1).ok_or_else(missing)?;
+        text.drain(..=end);
+        Ok(text)
+    }
+
+    fn path(&self, id: &str) -> PathBuf {
+        self.directory(id).join(RECORD)
     }
 
     /// What a container is doing.
@@ -314,20 +330,27 @@ impl Store {
     }
 }
 
-/// The record as a line of text.
-fn line(record: &Record) -> Vec<u8> {
-    let mut line = json::text(record);
-    line.push(b'\n');
-    line
+/// What the file of a container holds.
+fn contents(record: &Record, config: &[u8]) -> Vec<u8> {
+    let process = match record.pid {
+        0 => vec![b' '; PROCESS_BYTES - 1],
+        _ => first_line(record),
+    };
+    [&process, &b"\n"[..], &json::text(record), b"\n", config].concat()
 }
 
-/// Adds the process to a record that was begun, as a second line, which is there when it is whole.
-pub(super) fn add_process(mut file: File, record: &Record) -> Result<()> {
-    let line = json::line(&FirstProcess {
+fn first_line(record: &Record) -> Vec<u8> {
+    let mut line = json::text(&FirstProcess {
         pid: record.pid,
         start_time: record.start_time,
     });
-    file.write_all(line.as_bytes())
+    line.resize(PROCESS_BYTES - 1, b' ');
+    line
+}
+
+/// Adds the process to a record that was begun.
+pub(super) fn add_process(file: &File, record: &Record) -> Result<()> {
+    file.write_all_at(&first_line(record), 0)
         .with_context(|| format!("write {RECORD}"))
 }
 
@@ -360,10 +383,8 @@ pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
 
 /// A container's directory while it is being made.
 pub(super) fn remove_directory(directory: &Path) -> Result<()> {
-    // What is there of a container that has run. The record goes last: as long as it is there, `delete` finds it.
-    for name in [CONFIG, RECORD] {
-        let _ = file::remove(&directory.join(name));
-    }
+    // All that is there of a container that has run.
+    let _ = file::remove(&directory.join(RECORD));
     if fs::remove_dir(directory).is_ok() {
         return Ok(());
     }

@@ -211,7 +211,7 @@ impl Server {
             }
             let notify = find(answer, response::NOTIFY).map_or(&[][..], |field| field.bytes());
             let step = find(notify, 1).map_or(&[][..], |field| field.bytes());
-            log::debug(&format!("criu: {}", String::from_utf8_lossy(step)));
+            log::debug(format_args!("criu: {}", String::from_utf8_lossy(step)));
             notified(Notification {
                 step,
                 pid: find(notify, 2).map_or(0, |field| field.number() as i32),
@@ -231,7 +231,7 @@ impl Server {
         options: &Message,
         notified: &mut dyn FnMut(Notification<'_>) -> Result<()>,
     ) -> Result<()> {
-        log::debug(&format!("Using CRIU in {} mode", kind.name()));
+        log::debug(format_args!("Using CRIU in {} mode", kind.name()));
         self.ask(kind, request::OPTIONS, options, notified)?;
         self.socket = None;
         let ended = process::ended(std::mem::take(&mut self.pid)).context("criu")?;
@@ -275,7 +275,7 @@ pub fn version() -> Result<u32> {
     let version = find(&answer, response::VERSION).map_or(&[][..], |field| field.bytes());
     let part = |number| find(version, number).map_or(0, |field| field.number() as u32);
     let number = part(1) * 10000 + part(2) * 100 + part(4);
-    log::debug(&format!("Using CRIU {number}"));
+    log::debug(format_args!("Using CRIU {number}"));
     match number >= LEAST {
         true => Ok(number),
         false => Err(Error::new(format!(

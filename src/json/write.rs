@@ -8,9 +8,13 @@ pub struct Writer {
     text: Vec<u8>,
 }
 
+/// As long as most of what is written.
+const USUAL_BYTES: usize = 2048;
+
 /// A value as JSON text without white space. Only the bytes of a path can make it other than UTF-8.
 pub fn text(value: &impl Value) -> Vec<u8> {
-    let mut writer = Writer::default();
+    let text = Vec::with_capacity(USUAL_BYTES);
+    let mut writer = Writer { text };
     value.write(&mut writer);
     writer.text
 }
@@ -124,28 +128,33 @@ impl Writer {
     /// A string, with its quotes and escapes.
     pub fn string(&mut self, string: &[u8]) {
         self.text.push(b'"');
-        for &byte in string {
-            let escape = match byte {
-                b'"' | b'\\' => byte,
-                b'\n' => b'n',
-                b'\r' => b'r',
-                b'\t' => b't',
-                0x08 => b'b',
-                0x0c => b'f',
-                0..0x20 => {
-                    const HEX: &[u8; 16] = b"0123456789abcdef";
-                    self.raw("\\u00");
-                    self.text.push(HEX[usize::from(byte >> 4)]);
-                    self.text.push(HEX[usize::from(byte & 15)]);
-                    continue;
-                }
-                _ => {
-                    self.text.push(byte);
-                    continue;
-                }
-            };
-            self.text.extend_from_slice(&[b'\\', escape]);
+        let mut rest = string;
+        let is_plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
+        while let Some(plain) = rest.iter().position(|byte| !is_plain(byte)) {
+            self.text.extend_from_slice(&rest[..plain]);
+            self.escape(rest[plain]);
+            rest = &rest[plain + 1..];
         }
+        self.text.extend_from_slice(rest);
         self.text.push(b'"');
+    }
+
+    fn escape(&mut self, byte: u8) {
+        let escape = match byte {
+            b'"' | b'\\' => byte,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            _ => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                self.raw("\\u00");
+                self.text.push(HEX[usize::from(byte >> 4)]);
+                self.text.push(HEX[usize::from(byte & 15)]);
+                return;
+            }
+        };
+        self.text.extend_from_slice(&[b'\\', escape]);
     }
 }

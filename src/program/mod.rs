@@ -131,9 +131,14 @@ pub struct Program {
     pub warnings: Vec<String>,
     /// The new namespaces that the stub makes itself: `CLONE_NEW*` flags.
     pub made_inside: u32,
+    /// Another process than the first goes on with the program.
+    pub forks: bool,
     pointers: usize,
     close_from: u32,
 }
+
+/// What the operations of a container take that is not out of the ordinary.
+const USUAL_BYTES: usize = 4096;
 
 #[derive(Debug, Default)]
 struct Bytes(Vec<u8>);
@@ -150,6 +155,7 @@ impl Program {
         Program {
             handles: vec![Handle::Report],
             close_from: 3 + preserve_fds,
+            ops: Bytes(Vec::with_capacity(USUAL_BYTES)),
             ..Program::default()
         }
     }
@@ -165,6 +171,7 @@ impl Program {
             Op::Unshare { flags } => flags,
             _ => 0,
         };
+        self.forks |= matches!(op, Op::Fork {});
         op.encode(&mut self.ops);
     }
 
@@ -201,11 +208,6 @@ impl Program {
             program.push(Op::Unmount { target });
         }
         program
-    }
-
-    /// Whether another process than the first goes on with the program.
-    pub fn forks(&self) -> bool {
-        self.ops().any(|op| matches!(op, Op::Fork {}))
     }
 
     /// How many bytes of zeroed memory follow the program.

@@ -186,6 +186,13 @@ pub fn parse(options: &[String]) -> Options {
 }
 
 fn parse_one(option: &str, parsed: &mut Options) {
+    // No name that is known has a value.
+    if option.as_bytes().contains(&b'=') {
+        return parsed.data.extend(split(option));
+    }
+    if let Some(&(_, flag, _, on)) = ATTRIBUTES.iter().find(|row| is(row.0, option)) {
+        return switch(&mut parsed.set, &mut parsed.cleared, flag, on);
+    }
     match option {
         "defaults" => return,
         "bind" => return parsed.bind = parsed.bind.or(Some(Bind::Top)),
@@ -199,12 +206,9 @@ fn parse_one(option: &str, parsed: &mut Options) {
         "copy-symlink" => return parsed.copy_symlink = true,
         _ => {}
     }
-    if let Some(&(_, flag, _, on)) = ATTRIBUTES.iter().find(|(name, ..)| *name == option) {
-        return switch(&mut parsed.set, &mut parsed.cleared, flag, on);
-    }
     let tree = option
         .strip_prefix('r')
-        .and_then(|rest| ATTRIBUTES.iter().find(|(name, ..)| *name == rest));
+        .and_then(|rest| ATTRIBUTES.iter().find(|row| is(row.0, rest)));
     if let Some(&(_, flag, attribute, on)) = tree {
         // Of the kinds of atime there is always one: the kernel wants the whole field cleared to change it.
         if flag & ATIME & !flag::NODIRATIME != 0 {
@@ -215,7 +219,7 @@ fn parse_one(option: &str, parsed: &mut Options) {
         }
         return switch(&mut parsed.set_tree, &mut parsed.clear_tree, attribute, on);
     }
-    if let Some(&(_, flag, on)) = SUPERBLOCK.iter().find(|(name, ..)| *name == option) {
+    if let Some(&(_, flag, on)) = SUPERBLOCK.iter().find(|row| is(row.0, option)) {
         return if on {
             parsed.superblock |= flag
         } else {
@@ -224,22 +228,30 @@ fn parse_one(option: &str, parsed: &mut Options) {
     }
     match propagation(option) {
         Some(flags) => parsed.propagation.push(flags),
-        None => parsed.data.extend(split(option).map(String::from)),
+        None => parsed.data.extend(split(option)),
     }
+}
+
+/// Whether the option has that name: most differ in the first byte.
+fn is(name: &str, option: &str) -> bool {
+    name.as_bytes().first() == option.as_bytes().first() && name == option
 }
 
 /// The parts of a text of several options, as mount(2) would take them: a comma that is escaped or in quotes belongs
 /// to a value.
-fn split(option: &str) -> impl Iterator<Item = &str> {
+fn split(option: &str) -> impl Iterator<Item = String> {
     let (mut quoted, mut escaped) = (false, false);
     option
-        .split(move |c| {
-            let separates = c == ',' && !quoted && !escaped;
-            quoted ^= c == '"';
-            escaped = c == '\\' && !escaped;
+        .as_bytes()
+        .split(move |byte| {
+            let separates = *byte == b',' && !quoted && !escaped;
+            quoted ^= *byte == b'"';
+            escaped = *byte == b'\\' && !escaped;
             separates
         })
         .filter(|part| !part.is_empty())
+        // Commas are no part of another character.
+        .map(|part| String::from_utf8_lossy(part).into_owned())
 }
 
 /// The later option wins.

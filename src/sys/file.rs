@@ -70,6 +70,21 @@ pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(contents)
 }
 
+/// A regular file's contents, as far as they are needed: until `enough` says so of what was read.
+pub fn read_until(path: &Path, enough: impl Fn(&[u8]) -> bool) -> std::io::Result<Vec<u8>> {
+    let mut file = open_to_read(path)?;
+    let mut contents = Vec::new();
+    loop {
+        let length = contents.len();
+        contents.resize(length + READ_BYTES, 0);
+        let count = file.read(&mut contents[length..])?;
+        contents.truncate(length + count);
+        if count == 0 || enough(&contents) {
+            return Ok(contents);
+        }
+    }
+}
+
 /// How much is read at once of what does not tell its size.
 const READ_BYTES: usize = 4096;
 

@@ -69,6 +69,9 @@ pub struct Spawn<'a> {
 pub struct Child {
     /// As the host sees it.
     pub pid: i32,
+    /// When it started, where the clock was in the same tick before and after that: as field 22 of
+    /// proc_pid_stat(5), which takes three system calls.
+    pub start_ticks: Option<u64>,
     /// Readable when the child has ended.
     pub pidfd: OwnedFd,
 }
@@ -80,6 +83,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
     if let Some(prepare) = spawn.prepare {
         return spawn_prepared(spawn, prepare);
     }
+    let before = super::process::boot_ticks();
     let mut pidfd: libc::c_int = -1;
     let shared = if spawn.share_memory {
         libc::CLONE_VM
@@ -112,6 +116,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Child {
         pid: pid as i32,
+        start_ticks: before.filter(|_| before == super::process::boot_ticks()),
         pidfd,
     })
 }
@@ -187,7 +192,11 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
         super::process::wait(pid)?;
         return Err(error);
     }
-    Ok(Child { pid, pidfd })
+    Ok(Child {
+        pid,
+        start_ticks: None,
+        pidfd,
+    })
 }
 
 /// Moves a child into a cgroup v2: dearer than a start in it, and all that is left without clone3(2).

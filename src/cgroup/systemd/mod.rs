@@ -287,7 +287,10 @@ impl Unit {
     fn reset(&self, bus: &mut Bus) {
         let result = bus.call("ResetFailedUnit", "s", &|writer| writer.text(&self.name));
         if let Err(refusal) = result {
-            log::debug(&format!("ResetFailedUnit {}: {}", self.name, refusal.text));
+            log::debug(format_args!(
+                "ResetFailedUnit {}: {}",
+                self.name, refusal.text
+            ));
         }
     }
 }
@@ -305,7 +308,7 @@ fn do_without(limits: &mut Vec<Property>, refusal: Refusal) -> Result<()> {
     match limits.iter().position(blamed) {
         Some(at) => {
             let name = limits.remove(at).name;
-            log::debug(&format!(
+            log::debug(format_args!(
                 "systemd is too old for {name}, which is set in the cgroup's files alone: {said}"
             ));
             Ok(())
