@@ -11,10 +11,12 @@ const OWN: &str = "/proc/self/cgroup";
 const CGROUP2_MAGIC: u64 = 0x6367_7270;
 
 /// The host's cgroup hierarchies.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Layout {
     /// One hierarchy, of version 2.
     pub unified: bool,
+    /// The v1 hierarchies were not looked for: they are taken to be where they usually are. See [`Layout::usual`].
+    pub presumed: bool,
     /// All that containers are put into; on a hybrid host the v2 hierarchy, which has no controllers then, is the last.
     pub hierarchies: Vec<Hierarchy>,
 }
@@ -33,32 +35,75 @@ pub struct Hierarchy {
 impl Layout {
     /// Looks at the host. One without cgroups has no hierarchies.
     pub fn detect() -> Result<Layout> {
-        let root = Path::new(ROOT);
-        if file::filesystem_magic(root).is_ok_and(|magic| magic == CGROUP2_MAGIC) {
-            return Ok(Layout {
-                unified: true,
-                hierarchies: vec![unified(OWN)?],
-            });
-        }
-        let own = file::read_text(Path::new(OWN)).with_context(|| format!("open {OWN}"))?;
-        let mounts = file::read_text(Path::new("/proc/self/mountinfo"))
-            .context("open /proc/self/mountinfo")?;
+        let is_unified = unified_root();
+        let own = own()?;
+        let hierarchies = match is_unified {
+            true => vec![unified(&own)],
+            false => {
+                let mounts = file::read_text(Path::new("/proc/self/mountinfo"))
+                    .context("open /proc/self/mountinfo")?;
+                hierarchies(&mounts, &own)
+            }
+        };
         Ok(Layout {
-            unified: false,
-            hierarchies: hierarchies(&mounts, &own),
+            unified: is_unified,
+            presumed: false,
+            hierarchies,
+        })
+    }
+
+    /// The same without asking for what is mounted, which takes long on a host that has many containers: v1 hierarchies
+    /// are where their names say. Who finds one of them missing has to [detect](Layout::detect) where they really are.
+    pub fn usual() -> Result<Layout> {
+        if unified_root() {
+            return Layout::detect();
+        }
+        let own = own()?;
+        Ok(Layout {
+            presumed: true,
+            hierarchies: own.lines().filter_map(usual).collect(),
+            ..Layout::default()
         })
     }
 }
 
-/// The v2 hierarchy, with the cgroup that a `/proc/PID/cgroup` says.
-pub fn unified(path: &str) -> Result<Hierarchy> {
-    let text = file::read_text(Path::new(path)).with_context(|| format!("open {path}"))?;
+fn unified_root() -> bool {
+    is_cgroup2(ROOT)
+}
+
+fn is_cgroup2(path: &str) -> bool {
+    file::filesystem_magic(Path::new(path)).is_ok_and(|magic| magic == CGROUP2_MAGIC)
+}
+
+fn own() -> Result<String> {
+    file::read_record(Path::new(OWN)).with_context(|| format!("open {OWN}"))
+}
+
+/// The hierarchy of a line of `/proc/self/cgroup`; none for that of v2 where it is not mounted.
+fn usual(line: &str) -> Option<Hierarchy> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (names, own) = (fields.next()?, fields.next()?);
+    let mountpoint = match names {
+        "" if !is_cgroup2(HYBRID) => return None,
+        "" => HYBRID.into(),
+        names => [ROOT, "/", names.trim_start_matches("name=")].concat(),
+    };
+    let controllers = names.split(',').filter(|name| !name.is_empty());
+    Some(Hierarchy {
+        controllers: controllers.map(String::from).collect(),
+        mountpoint: mountpoint.into(),
+        own: own.to_string(),
+    })
+}
+
+/// The v2 hierarchy, with the cgroup that the text of a `/proc/PID/cgroup` says.
+pub fn unified(text: &str) -> Hierarchy {
     let own = text.lines().find_map(|line| line.strip_prefix("0::"));
-    Ok(Hierarchy {
+    Hierarchy {
         controllers: Vec::new(),
         mountpoint: ROOT.into(),
         own: own.unwrap_or("/").into(),
-    })
+    }
 }
 
 /// The hierarchies of a mountinfo, each once, with our own cgroup of `/proc/self/cgroup`.

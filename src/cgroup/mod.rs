@@ -126,6 +126,8 @@ object! {
         given: bool,
         /// Where on v2 systemd is expected to make it.
         expected: PathBuf,
+        /// The hierarchies may be elsewhere: only what is below a cgroup that is there is made.
+        presumed: bool,
     }
 }
 
@@ -203,6 +205,7 @@ impl Cgroup {
             rootless: wanted.rootless,
             given: wanted.path.is_some(),
             expected,
+            presumed: layout.presumed,
         })
     }
 
@@ -214,6 +217,11 @@ impl Cgroup {
     /// Whether the container has none: all of its hierarchies are done without.
     pub fn is_none(&self) -> bool {
         self.directories.is_empty() && self.unit.is_none()
+    }
+
+    /// Whether no hierarchy is done without.
+    pub fn is_in_all(&self, layout: &Layout) -> bool {
+        self.directories.len() == layout.hierarchies.len()
     }
 
     /// What there is of it before [`Cgroup::adopt`].
@@ -273,7 +281,10 @@ impl Cgroup {
                 self.directories.push(directory);
                 continue;
             }
-            let made_all = tree::make(&directory.mountpoint, path, self.unified, made);
+            let made_all = match self.presumed {
+                true => tree::make_one(path, made).map(|()| true),
+                false => tree::make(&directory.mountpoint, path, self.unified, made),
+            };
             let whole = match made_all {
                 Err(error) if denied(&error) && self.may_miss(&directory) => continue,
                 Err(error) => {
@@ -353,9 +364,11 @@ impl Cgroup {
         if !self.unified {
             return Ok(());
         }
+        let file = format!("/proc/{pid}/cgroup");
+        let text = file::read_record(Path::new(&file)).with_context(|| format!("open {file}"))?;
         let layout::Hierarchy {
             mountpoint, own, ..
-        } = layout::unified(&format!("/proc/{pid}/cgroup"))?;
+        } = layout::unified(&text);
         let path = mountpoint.join(own.trim_start_matches('/'));
         // Systemd passes on those that it has properties for: not huge pages, for one.
         if !unit.user {

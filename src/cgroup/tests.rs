@@ -382,3 +382,16 @@ fn version_2_is_made_frozen_killed_and_removed() {
     drop(it);
     tree::remove(&mountpoint).unwrap();
 }
+
+#[test]
+fn what_is_presumed_of_the_machine_is_so() {
+    let (presumed, real) = (Layout::usual().unwrap(), Layout::detect().unwrap());
+    let sorted = |layout: Layout| {
+        let names = layout.hierarchies.iter().map(|one| format!("{one:?}"));
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    };
+    assert_eq!(presumed.unified, real.unified);
+    assert_eq!(sorted(presumed), sorted(real));
+}

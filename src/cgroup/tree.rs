@@ -84,7 +84,8 @@ fn enable_above(
     Ok(())
 }
 
-fn make_one(path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// Makes a cgroup's directory below one that is there.
+pub fn make_one(path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<()> {
     match file::make_directory(path) {
         Ok(()) => {
             made.push(path.into());

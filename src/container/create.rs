@@ -11,7 +11,7 @@ use super::store::{self, Record, Store};
 use super::{hooks, host, identity, resctrl, stdio};
 use crate::cgroup::{self, Cgroup, Layout, Manager, Rootless, Wanted};
 use crate::error::{Context, Error, Result};
-use crate::oci::{Config, NamespaceType, Status, annotation};
+use crate::oci::{Config, NamespaceType, Resources, Status, annotation};
 use crate::program::{self, Handle, Program, is_new};
 use crate::sys::{self, close_all, file, mount, process, socket, spawn};
 use crate::{check, log};
@@ -125,6 +125,7 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         mut record,
         file,
         mut cgroup,
+        tasks,
         layout,
     } = prepared;
     let directory = store.directory(&options.id);
@@ -136,7 +137,6 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         process.env.push(format!("LISTEN_FDS={count}"));
         process.env.push("LISTEN_PID=1".into());
     }
-    let tasks = cgroup.join_fds()?;
     facts.hierarchies = tasks.len();
     if config
         .mounts
@@ -232,6 +232,8 @@ pub(super) struct Prepared {
     pub file: File,
     /// As it is to be.
     pub cgroup: Cgroup,
+    /// See [`Cgroup::join_fds`].
+    pub tasks: Vec<OwnedFd>,
     pub layout: Layout,
 }
 
@@ -254,7 +256,10 @@ pub(super) fn prepare(
         done: false,
     };
     let linux = &config.linux;
-    let layout = Layout::detect()?;
+    let mut layout = match options.manager {
+        Manager::Files => Layout::usual()?,
+        _ => Layout::detect()?,
+    };
     let wanted = Wanted {
         id: &options.id,
         path: linux.cgroups_path.as_deref(),
@@ -271,12 +276,25 @@ pub(super) fn prepare(
     }
     record.rdt = resctrl::plan(linux, &options.id)?;
     // Before anything is made, so that `delete --force` finds it all should we be killed.
-    let file = store.begin(&record, text)?;
+    let mut file = store.begin(&record, text)?;
     if let Some(class) = &record.rdt {
         undo.rdt = Some(class.clone());
         class.make(linux)?;
     }
-    undo.made = cgroup.make(linux.resources.as_ref())?;
+    let resources = linux.resources.as_ref();
+    let mut made = make_cgroup(&mut cgroup, resources);
+    if layout.presumed && !(made.is_ok() && cgroup.is_in_all(&layout)) {
+        if let Ok((made, _)) = &made {
+            cgroup.undo(made)?;
+        }
+        layout = Layout::detect()?;
+        cgroup = Cgroup::plan(&layout, &wanted)?;
+        record.cgroup = cgroup.clone();
+        file = store.begin(&record, text)?;
+        made = make_cgroup(&mut cgroup, resources);
+    }
+    let (made, tasks) = made?;
+    undo.made = made;
     if cgroup.is_none() && !record.own_pid_namespace {
         log::warn(
             "a container with neither a cgroup nor a PID namespace of its own: not all of its processes can be found, \
@@ -289,8 +307,24 @@ pub(super) fn prepare(
         record,
         file,
         cgroup,
+        tasks,
         layout,
     })
+}
+
+/// Makes the cgroup and opens what it is joined by. On an error, nothing of it is left.
+fn make_cgroup(
+    cgroup: &mut Cgroup,
+    resources: Option<&Resources>,
+) -> Result<(Vec<PathBuf>, Vec<OwnedFd>)> {
+    let made = cgroup.make(resources)?;
+    match cgroup.join_fds() {
+        Ok(tasks) => Ok((made, tasks)),
+        Err(error) => {
+            cgroup.undo(&made)?;
+            Err(error)
+        }
+    }
 }
 
 /// runc's rules about terminals; `leaves` says that nobody stays to copy it.

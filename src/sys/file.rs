@@ -131,12 +131,19 @@ fn read_all(mut file: File) -> std::io::Result<String> {
     Ok(into_text(&text))
 }
 
-/// The text of a file of a kernel's file system that holds one record of less than a page: the kernel gives it in one
-/// read(2), whole.
+/// The text of a file of a kernel's file system that holds one record: the kernel gives it whole, so that a read(2)
+/// which could have given more was the last.
 pub fn read_record(path: &Path) -> std::io::Result<String> {
     let mut buffer = [0; READ_BYTES];
-    let count = open_to_read(path)?.read(&mut buffer)?;
-    Ok(into_text(&buffer[..count]))
+    let mut file = open_to_read(path)?;
+    let mut text = Vec::new();
+    loop {
+        let count = file.read(&mut buffer)?;
+        text.extend_from_slice(&buffer[..count]);
+        if count < READ_BYTES {
+            return Ok(into_text(&text));
+        }
+    }
 }
 
 /// Names of processes and paths of mounts in it may be any bytes, put there by anybody: they hide nothing else.

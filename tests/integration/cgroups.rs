@@ -118,6 +118,29 @@ fn init_is_in_every_hierarchy() {
 }
 
 #[test]
+fn a_hierarchy_that_is_mounted_elsewhere_is_found() {
+    root_only!("mounting a hierarchy");
+    cgroupfs_only!();
+    if !Path::new("/sys/fs/cgroup/pids/tasks").exists() {
+        skip!("the pids controller has no v1 hierarchy here");
+    }
+    let bundle = Bundle::sh("cat /proc/self/cgroup");
+    let elsewhere = bundle.dir.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let elsewhere = elsewhere.display();
+    let script = format!(
+        "mount -t cgroup -o pids pids {elsewhere} && umount /sys/fs/cgroup/pids && mkdir -p /sys/fs/cgroup/pids"
+    );
+    let inside = run_after(&bundle, &script, false).ok().stdout;
+    let line = inside.lines().find(|line| line.contains(":pids:"));
+    assert!(
+        line.is_some_and(|line| line.ends_with(&bundle.id)),
+        "{inside}"
+    );
+    bundle.assert_nothing_left();
+}
+
+#[test]
 fn a_cgroups_path_is_used_and_removed() {
     root_only!("a cgroup that is not below a user's own");
     cgroupfs_only!();
