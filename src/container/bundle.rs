@@ -50,6 +50,7 @@ pub(super) fn facts(config: &Config, options: &Options, bundle: &Path, rootfs: P
         rootfs,
         bundle: bundle.to_path_buf(),
         bounding,
+        is_root: process::is_root(),
         unprivileged: process::is_unprivileged(bounding),
         keep_groups: config.set(annotation::KEEP_GROUPS),
         landlock_abi: landlock_abi(config.process.as_ref()),

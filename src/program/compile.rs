@@ -200,8 +200,22 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
     }
     process::surroundings(process, linux, &mut program)?;
     let new_user_namespace = new(linux.namespace(NamespaceType::User));
-    let identity = process::identity(process, facts, new_user_namespace, &mut program);
-    process::find(process, &mut program)?;
+    let identity = process::identity(
+        process,
+        facts,
+        new_user_namespace,
+        user.is_some(),
+        &mut program,
+    );
+    let filter = super::seccomp::of(config)?;
+    // Where nothing comes between, the kernel may find it on its own.
+    let straight = !facts.await_start
+        && filter.is_none()
+        && process.landlock.0.is_empty()
+        && config.hooks.start_container.is_empty();
+    if !straight || !process.args.first().is_some_and(|name| name.starts_with('/')) {
+        process::find(process, &mut program)?;
+    }
     // Nobody but the host's root could look at its namespaces, to join them: it was not executed in this user's.
     if facts.await_start && joins_user && facts.unprivileged {
         let listener = program.slot(Handle::StartListener);
@@ -215,7 +229,6 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         });
         program.push(Op::AwaitStart { listener });
     }
-    let filter = super::seccomp::of(config)?;
     process::confine(process, filter.as_ref(), &identity, facts, &mut program)?;
     // They run in the container, and are confined as it is.
     push_hooks(

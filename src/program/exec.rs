@@ -47,7 +47,7 @@ pub fn exec(process: &Process, config: &Config, namespaces: u32, facts: &Facts) 
         process::limits(process, &mut program)?;
     }
     process::surroundings(process, &config.linux, &mut program)?;
-    let identity = process::identity(process, facts, user, &mut program);
+    let identity = process::identity(process, facts, user, user, &mut program);
     process::find(process, &mut program)?;
     landlock::rulesets(&process.landlock.0, facts.landlock_abi, &mut program)?;
     let filter = super::seccomp::of(config)?;

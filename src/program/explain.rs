@@ -1,7 +1,7 @@
 //! What the stub reports, in words: which operation failed, on what, and why.
 
 use super::Program;
-use super::process::{printable, rlimit_name};
+use super::process::{id, printable, rlimit_name};
 use super::wire::{Message, Op, Text, call};
 use crate::error::{Error, errno_text, signal_text};
 
@@ -19,6 +19,9 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
     };
     let cause = cause(message);
     Error::new(match op {
+        Op::Exec { argv, .. } if message.call == call::LOOKUP => {
+            return not_found(program, &first(argv), message.errno);
+        }
         Op::Exec { argv, .. } => format!("exec {}: {}", first(argv), errno_text(message.errno)),
         Op::FindExecutable { candidates } => {
             let name = first(candidates);
@@ -140,7 +143,11 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
             errno_text(message.errno)
         ),
         Op::Identity { uid, gid, .. } => {
-            format!("process.user: becoming uid {uid}, gid {gid}: {cause}")
+            format!(
+                "process.user: becoming uid {}, gid {}: {cause}",
+                id(uid),
+                id(gid)
+            )
         }
         Op::Hook { name, .. } => format!("error running {}: {cause}", printable(name)),
         Op::HideHost { path } => format!("--no-pivot: taking away {:?}: {cause}", printable(path)),

@@ -55,6 +55,8 @@ pub struct Facts {
     pub v1_mounts: Vec<V1Mount>,
     /// The container's cgroup v2.
     pub cgroup2: Option<PathBuf>,
+    /// All ids of the runtime are those of root.
+    pub is_root: bool,
     /// The runtime has no rights of its own over the host's mounts.
     pub unprivileged: bool,
     /// The container's mount namespace is made of its rootfs alone (Linux 7.0).
@@ -133,6 +135,8 @@ pub struct Program {
     pub made_inside: u32,
     /// Another process than the first goes on with the program.
     pub forks: bool,
+    /// It changes its root, and with it where it is.
+    pivots: bool,
     pointers: usize,
     close_from: u32,
 }
@@ -172,6 +176,7 @@ impl Program {
             _ => 0,
         };
         self.forks |= matches!(op, Op::Fork {});
+        self.pivots |= matches!(op, Op::PivotRoot { .. });
         op.encode(&mut self.ops);
     }
 

@@ -2,7 +2,7 @@
 
 use super::capabilities;
 use super::seccomp::Filter;
-use super::wire::{Bytes, List, Op, Text};
+use super::wire::{Bytes, List, Op, SAME_ID, Text};
 use super::{Facts, Handle, Program, slices};
 use crate::error::{Context, Error, Result};
 use crate::oci::*;
@@ -229,6 +229,7 @@ pub fn identity(
     process: &Process,
     facts: &Facts,
     new_user_namespace: bool,
+    in_user_namespace: bool,
     program: &mut Program,
 ) -> Identity {
     let allowed = if new_user_namespace {
@@ -262,9 +263,12 @@ pub fn identity(
         ));
     }
 
-    program.push(Op::Chdir {
-        path: process.cwd.as_str().into(),
-    });
+    // A new root is where its first process is already.
+    if process.cwd != "/" || !program.pivots {
+        program.push(Op::Chdir {
+            path: process.cwd.as_str().into(),
+        });
+    }
     program.push(Op::BoundingSet { keep: bounding });
     let groups: Vec<u8> = process
         .user
@@ -274,9 +278,12 @@ pub fn identity(
         .collect();
     let set_groups = u8::from(!facts.keep_groups);
     let (uid, gid) = (process.user.uid, process.user.gid);
+    // A user namespace has its own.
+    let stays_root = facts.is_root && !in_user_namespace;
+    let change = |id: u32| if stays_root && id == 0 { SAME_ID } else { id };
     program.push(Op::Identity {
-        uid,
-        gid,
+        uid: change(uid),
+        gid: change(gid),
         set_groups,
         groups: Bytes(&groups),
     });
@@ -309,6 +316,11 @@ pub fn identity(
         permitted,
         inheritable,
     }
+}
+
+/// The id that an operation says, for whoever reads it.
+pub fn id(number: u32) -> u32 {
+    if number == SAME_ID { 0 } else { number }
 }
 
 /// Finds the program, so that a missing one is an error of `create`.

@@ -3,7 +3,7 @@
 use super::capabilities;
 use super::landlock;
 use super::options::flag;
-use super::process::{printable, rlimit_name};
+use super::process::{id, printable, rlimit_name};
 use super::wire::{List, Op, Slot, Text, create, stage};
 use super::{Handle, Program};
 use std::fmt;
@@ -368,7 +368,7 @@ impl fmt::Display for Op<'_> {
             Op::Identity {
                 uid, gid, groups, ..
             } => {
-                write!(f, "become uid {uid} gid {gid} groups")?;
+                write!(f, "become uid {} gid {} groups", id(uid), id(gid))?;
                 for group in groups.0.chunks_exact(4) {
                     write!(
                         f,

@@ -281,6 +281,14 @@ pub fn in_child(deed: impl FnOnce() -> Result<()>) -> Result<()> {
     }
 }
 
+/// Whether the real, effective and saved ids of user and group are all 0, as the kernel told the program when it began:
+/// getauxval(3).
+pub fn is_root() -> bool {
+    let ids = [libc::AT_UID, libc::AT_EUID, libc::AT_GID, libc::AT_EGID];
+    // SAFETY: takes numbers only. All four are always there.
+    ids.iter().all(|id| unsafe { libc::getauxval(*id) } == 0)
+}
+
 /// The time since boot in clock ticks, of which there are a hundred in a second: as field 22 of proc_pid_stat(5) counts
 /// them. It takes no system call where the kernel can do without.
 pub fn boot_ticks() -> Option<u64> {

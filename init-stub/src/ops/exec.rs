@@ -143,8 +143,13 @@ pub fn fill(
 /// Executes the user's program.
 pub fn exec(machine: &mut Machine, argv: List<'static>, envp: List<'static>) -> Outcome {
     let (arguments, environment) = fill(machine, argv, envp, true)?;
-    let program = machine
-        .program
-        .ok_or(Failure::new(step::LOOKUP, Errno::NOENT))?;
-    machine.pointers.execve(c(program), arguments, environment)
+    let first = || argv.iter().next();
+    let Some(path) = machine.program.or_else(first).map(c) else {
+        return failed(step::LOOKUP, Errno::NOENT);
+    };
+    let result = machine.pointers.execve(path, arguments, environment);
+    match executable(path) {
+        Err(reason) if machine.program.is_none() => Err(reason.at(step::LOOKUP)),
+        _ => result,
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::sys::call;
 use crate::sys::{Errno, Outcome};
-use crate::wire::Bytes;
+use crate::wire::{Bytes, SAME_ID};
 
 const PR_SET_KEEPCAPS: u32 = 8;
 const PR_CAPBSET_READ: u32 = 23;
@@ -41,7 +41,8 @@ pub fn bound(keep: u64) -> Outcome {
 
 /// The user's ids; permitted capabilities are kept, for the operations that follow. Who stays root keeps them anyway.
 pub fn change(uid: u32, gid: u32, set_groups: bool, groups: Bytes<'_>) -> Outcome {
-    if uid != 0 {
+    let loses_capabilities = uid != 0 && uid != SAME_ID;
+    if loses_capabilities {
         call::prctl(PR_SET_KEEPCAPS, 1, 0)?;
     }
     if set_groups {
@@ -50,9 +51,13 @@ pub fn change(uid: u32, gid: u32, set_groups: bool, groups: Bytes<'_>) -> Outcom
             result => result?,
         }
     }
-    call::setgid(gid)?;
-    call::setuid(uid)?;
-    if uid != 0 {
+    if gid != SAME_ID {
+        call::setgid(gid)?;
+    }
+    if uid != SAME_ID {
+        call::setuid(uid)?;
+    }
+    if loses_capabilities {
         call::prctl(PR_SET_KEEPCAPS, 0, 0)?;
     }
     Ok(())

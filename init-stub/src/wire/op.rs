@@ -122,6 +122,9 @@ pub mod create {
     pub const LIKE_TREE: u8 = 3;
 }
 
+/// The id in [`Op::Identity`] that stays as it is: root's.
+pub const SAME_ID: u32 = u32::MAX;
+
 /// Which links [`Op::Attach`] follows on the way to its target.
 pub mod follow {
     /// All of them, inside the rootfs.
@@ -157,7 +160,7 @@ operations! {
         state_head: Text<'a>,
         state_tail: Text<'a>,
     }
-    /// Executes the user's program: the candidate that [`Op::FindExecutable`] found.
+    /// Executes the user's program: the candidate that [`Op::FindExecutable`] found, or without that the first argument.
     Exec { argv: List<'a>, envp: List<'a>, }
 
     // --- the process's surroundings -----------------------------------------------------------------------
