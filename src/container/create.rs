@@ -379,6 +379,12 @@ fn start_stub(
     cgroup: &mut Cgroup,
     rdt: Option<&resctrl::Class>,
 ) -> Result<Started> {
+    let needs_process = cgroup.has_unit();
+    let needs_cgroup = cgroup.is_unified();
+    let mut into_cgroup = match needs_process {
+        true => None,
+        false => cgroup.dir_fd()?,
+    };
     let (report, theirs) = socket::pair().context("socketpair")?;
     let state_directory = match program.handles.contains(&Handle::StartListener) {
         true => Some(OwnedFd::from(
@@ -394,13 +400,7 @@ fn start_stub(
         console: given_console,
         process: None,
     };
-    let descriptors = handles::open(&program.handles, given)?;
-    let needs_process = cgroup.has_unit();
-    let needs_cgroup = cgroup.is_unified();
-    let mut into_cgroup = match needs_process {
-        true => None,
-        false => cgroup.dir_fd()?,
-    };
+    let mut descriptors = handles::open(&program.handles, given)?;
     let linux = &config.linux;
     let new_user = is_new(linux.namespace(NamespaceType::User));
     // From within another cgroup namespace, nothing can be made in a cgroup outside it: cgroups(7), nsdelegate. Whoever
@@ -479,6 +479,7 @@ fn start_stub(
             true => identity::explain_refusal(error),
             false => error,
         });
+    descriptors.extend(into_cgroup);
     close_all(descriptors);
     come_back()?;
     Ok(Started {

@@ -5,13 +5,14 @@ use crate::error::{Context, Error, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
-/// A connected pair of `SOCK_SEQPACKET` sockets: the first is ours (close-on-exec), the second the stub's.
+/// A connected pair of `SOCK_SEQPACKET` sockets: the first is ours (close-on-exec), the second the stub's, with the lower
+/// number: what is opened for the stub before it is closed with it.
 pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
     let mut fds = [-1; 2];
     // SAFETY: the array has room for two descriptors.
     check(unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, fds.as_mut_ptr()) })?;
     // SAFETY: both descriptors are new and ours.
-    let (ours, theirs) = unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) };
+    let (theirs, ours) = unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) };
     // SAFETY: takes numbers only.
     check(unsafe { libc::fcntl(ours.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
     Ok((ours, theirs))
