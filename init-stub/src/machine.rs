@@ -6,7 +6,7 @@ use crate::sys::{Failure, Fd, Outcome, Path};
 use crate::wire::{Header, KEPT_TREES, Malformed, Message, Slot, Text, stage};
 
 /// How many descriptors are closed together. A process begins with room for 64; some are in use.
-const DISCARDED: u32 = 44;
+const DISCARDED: u32 = 58;
 
 /// What the operations share.
 pub struct Machine {
@@ -25,6 +25,8 @@ pub struct Machine {
     pub covered: Option<Status>,
     /// The directory in which something was made last: what follows is most often made beside it.
     place: Option<(&'static [u8], Fd)>,
+    /// The descriptor of the current directory, if it is the one at hand; else -1.
+    pub here: i32,
     /// A set of descriptors that are done with: most have adjoining numbers, and one call closes those.
     discarded: u64,
     /// Which namespaces were joined before the user namespace: `CLONE_NEW*`.
@@ -62,6 +64,7 @@ impl Machine {
             tree: Tree::NONE,
             kept: [const { None }; KEPT_TREES],
             place: None,
+            here: -1,
             discarded: 0,
             joined: 0,
             null: None,
@@ -119,6 +122,7 @@ impl Machine {
 
     /// Others may change what paths mean from here on.
     pub fn forget_place(&mut self) {
+        self.here = -1;
         if let Some((_, directory)) = self.place.take() {
             self.discard(directory);
         }

@@ -61,7 +61,7 @@ impl Layout {
         let own = own()?;
         Ok(Layout {
             presumed: true,
-            hierarchies: own.lines().filter_map(usual).collect(),
+            hierarchies: own.lines().rev().filter_map(usual).collect(),
             ..Layout::default()
         })
     }

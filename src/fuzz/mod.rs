@@ -161,7 +161,6 @@ fn try_program(random: &mut Random, program: &Program, given_filter: bool) {
     let error = program::explain_start(message, "first", output).to_string();
     assert!(!error.is_empty());
     program.undone(message.op);
-    program.forks();
 }
 
 fn try_config(random: &mut Random, text: &[u8]) -> Result<()> {

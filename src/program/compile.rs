@@ -213,7 +213,12 @@ pub fn container(config: &Config, facts: &Facts) -> Result<Program> {
         && filter.is_none()
         && process.landlock.0.is_empty()
         && config.hooks.start_container.is_empty();
-    if !straight || !process.args.first().is_some_and(|name| name.starts_with('/')) {
+    if !straight
+        || !process
+            .args
+            .first()
+            .is_some_and(|name| name.starts_with('/'))
+    {
         process::find(process, &mut program)?;
     }
     // Nobody but the host's root could look at its namespaces, to join them: it was not executed in this user's.

@@ -95,6 +95,7 @@ fn node(
         path: path.into(),
         recursive: 0,
         nofollow: 0,
+        entry: 0,
     });
     program.push(Op::Attach {
         target: path.into(),

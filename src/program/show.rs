@@ -203,6 +203,7 @@ impl fmt::Display for Op<'_> {
                 options,
                 sb_flags,
                 attributes,
+                ..
             } => {
                 write!(f, "new {} from {}", Word(fstype), Word(source))?;
                 write!(
@@ -316,8 +317,8 @@ impl fmt::Display for Op<'_> {
                     mode & 0o7777
                 )
             }
-            Op::Mask { paths } => write!(f, "mask {}", Words(paths)),
-            Op::ReadonlyPaths { paths } => write!(f, "make read-only {}", Words(paths)),
+            Op::Mask { paths, .. } => write!(f, "mask {}", Words(paths)),
+            Op::ReadonlyPaths { paths, .. } => write!(f, "make read-only {}", Words(paths)),
             Op::PivotRoot { peers: 0 } => f.write_str("pivot to rootfs"),
             Op::PivotRoot { .. } => {
                 f.write_str("pivot to rootfs, leaving the peers of the old root")

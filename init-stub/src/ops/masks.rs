@@ -1,9 +1,11 @@
 //! Paths that are hidden, and paths that are read-only.
 
+use super::text::Name;
 use super::tree::Change;
 use super::{devices, legacy, mounts, paths};
 use crate::machine::Machine;
-use crate::sys::call::{self, AT_EMPTY_PATH, AT_RECURSIVE, O_DIRECTORY, O_NOFOLLOW, O_PATH};
+use crate::sys::call::{self, AT_EMPTY_PATH, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW};
+use crate::sys::call::{O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFDIR, S_IFLNK, S_IFMT};
 use crate::sys::{Errno, Fd, Outcome, Path, failed};
 use crate::wire::{List, Text, call as step};
 
@@ -17,10 +19,81 @@ fn open(machine: &Machine, path: Text<'_>) -> Outcome<Option<Fd>> {
     }
 }
 
+/// A directory whose entries are meant by their names, where there is one.
+struct Above<'a> {
+    path: Text<'a>,
+    directory: Option<Fd>,
+}
+
+impl<'a> Above<'a> {
+    fn open(machine: &Machine, path: Text<'a>) -> Outcome<Above<'a>> {
+        let directory = match path.bytes() {
+            b"" => None,
+            _ => open(machine, path)?,
+        };
+        Ok(Above { path, directory })
+    }
+
+    /// The directory, if the path is an entry of it; its name goes to `name`.
+    fn of(&self, path: Text<'_>, name: &mut Name) -> Option<i32> {
+        let (parent, last) = paths::split(path.bytes());
+        let directory = self.directory.as_ref()?;
+        let known = parent == self.path.bytes() && name.set_entry(last).is_ok();
+        known.then_some(directory.raw())
+    }
+
+    fn close(self, machine: &mut Machine) {
+        if let Some(directory) = self.directory {
+            machine.discard(directory);
+        }
+    }
+}
+
+/// Whether all is done: if not, another way may do.
+fn is_done(outcome: Outcome) -> bool {
+    match outcome {
+        Ok(()) => true,
+        Err(failure) => failure.is(Errno::NOENT),
+    }
+}
+
+/// Hides an entry of a directory.
+fn mask_entry(
+    machine: &mut Machine,
+    directory: i32,
+    name: Path<'_>,
+    empty: &mut Option<Fd>,
+) -> Outcome {
+    let cover = match call::stat_at(directory, name, AT_SYMLINK_NOFOLLOW)?.mode & S_IFMT {
+        S_IFLNK => return failed(step::STAT, Errno::LOOP),
+        S_IFDIR => match empty {
+            Some(empty) => empty.raw(),
+            None => {
+                let first = empty_directory(machine)?;
+                call::move_mount_at(first.raw(), directory, name)?;
+                *empty = Some(first);
+                return Ok(());
+            }
+        },
+        _ => null_device(machine)?,
+    };
+    let tree = call::clone_tree(cover, Path::EMPTY, AT_EMPTY_PATH)?;
+    call::move_mount_at(tree.raw(), directory, name)?;
+    machine.discard(tree);
+    Ok(())
+}
+
 /// Hides files under the null device, and directories under one empty, read-only tmpfs.
-pub fn mask(machine: &mut Machine, list: List<'_>) -> Outcome {
+pub fn mask(machine: &mut Machine, directory: Text<'_>, list: List<'_>) -> Outcome {
+    let above = Above::open(machine, directory)?;
+    let mut name = Name::new();
     let mut empty: Option<Fd> = None;
     for path in list.iter() {
+        if let Some(directory) = above.of(path, &mut name)
+            && is_done(mask_entry(machine, directory, name.path(), &mut empty))
+        {
+            continue;
+        }
         let root = machine.root();
         let target = match paths::open(root, path, O_PATH | O_DIRECTORY) {
             Err(failure) if failure.is(Errno::NOENT) => continue,
@@ -49,6 +122,7 @@ pub fn mask(machine: &mut Machine, list: List<'_>) -> Outcome {
     for cover in [machine.null.take(), empty].into_iter().flatten() {
         machine.discard(cover);
     }
+    above.close(machine);
     Ok(())
 }
 
@@ -96,9 +170,24 @@ fn empty_directory(machine: &mut Machine) -> Outcome<Fd> {
     Ok(mount)
 }
 
+/// Makes an entry of a directory read-only.
+fn read_only_entry(machine: &mut Machine, directory: i32, name: Path<'_>) -> Outcome {
+    let tree = call::clone_tree_with(directory, name, RDONLY)?;
+    call::move_mount_at(tree.raw(), directory, name)?;
+    machine.discard(tree);
+    Ok(())
+}
+
 /// Makes paths read-only, each by a copy of its tree over itself.
-pub fn read_only(machine: &mut Machine, list: List<'_>) -> Outcome {
+pub fn read_only(machine: &mut Machine, directory: Text<'_>, list: List<'_>) -> Outcome {
+    let above = Above::open(machine, directory)?;
+    let mut name = Name::new();
     for path in list.iter() {
+        if let Some(directory) = above.of(path, &mut name)
+            && is_done(read_only_entry(machine, directory, name.path()))
+        {
+            continue;
+        }
         let Some(target) = open(machine, path)? else {
             continue;
         };
@@ -132,5 +221,6 @@ pub fn read_only(machine: &mut Machine, list: List<'_>) -> Outcome {
         }
         machine.discard(target);
     }
+    above.close(machine);
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! the filter of an old engine around us), the tree is only described, and mounted in its place by mount(2):
 //! [`super::legacy`].
 
-use super::text::{Buffer, DescriptorPath, Name, Octal};
+use super::text::{Buffer, DescriptorPath, Name, Octal, put};
 use super::tree::{Change, Recipe, Tree};
 use super::{copy_up, legacy, paths};
 use crate::machine::{Machine, c};
@@ -37,8 +37,8 @@ pub fn new(
     fstype: Text<'static>,
     source: Text<'static>,
     options: List<'static>,
-    superblock: u64,
-    attributes: u64,
+    (superblock, attributes): (u64, u64),
+    entry: bool,
 ) -> Outcome {
     let recipe = Recipe {
         fstype: Some(fstype),
@@ -46,11 +46,12 @@ pub fn new(
         options,
         flags: superblock | legacy::flags(attributes),
         covered: machine.covered.take(),
+        entry,
         copy_up: false,
         fallback: None,
     };
     let long = options.iter().any(|option| option.bytes().len() > LONGEST);
-    let fd = match long || superblock & NAMELESS != 0 {
+    let fd = match entry || long || superblock & NAMELESS != 0 {
         true => None,
         false => match call::fsopen(c(fstype)) {
             Err(failure) if failure.is_missing() => None,
@@ -150,6 +151,7 @@ fn bound(path: Text<'static>, recursive: bool) -> Recipe {
         options: List::Made(&[]),
         flags,
         covered: None,
+        entry: false,
         copy_up: false,
         fallback: None,
     }
@@ -159,9 +161,15 @@ fn bound(path: Text<'static>, recursive: bool) -> Recipe {
 pub fn copy(
     machine: &mut Machine,
     path: Text<'static>,
-    recursive: bool,
-    nofollow: bool,
+    (recursive, nofollow): (bool, bool),
+    entry: bool,
 ) -> Outcome {
+    let mut recipe = bound(path, recursive);
+    recipe.entry = entry;
+    if entry {
+        machine.set_tree(None, recipe);
+        return Ok(());
+    }
     let mut flags = 0;
     if recursive {
         flags |= AT_RECURSIVE;
@@ -174,7 +182,7 @@ pub fn copy(
         Err(failure) if failure.is_missing() && !nofollow => None,
         result => Some(result?),
     };
-    machine.set_tree(fd, bound(path, recursive));
+    machine.set_tree(fd, recipe);
     Ok(())
 }
 
@@ -204,7 +212,7 @@ pub fn ask(
     privileged: bool,
 ) -> Outcome {
     if !privileged {
-        match copy(machine, path, recursive, nofollow) {
+        match copy(machine, path, (recursive, nofollow), false) {
             Err(failure) if failure.is(Errno::ACCES) => {}
             result => return result,
         }
@@ -227,9 +235,9 @@ pub fn cgroup2(
     fallback: Text<'static>,
 ) -> Outcome {
     const TYPE: Text<'static> = Text::new(b"cgroup2\0");
-    match new(machine, TYPE, source, options, 0, attributes) {
+    match new(machine, TYPE, source, options, (0, attributes), false) {
         Err(failure) if matches!(failure.errno(), Errno::PERM | Errno::BUSY) => {
-            copy(machine, fallback, true, false)?;
+            copy(machine, fallback, (true, false), false)?;
             change(
                 machine,
                 Change {
@@ -305,6 +313,11 @@ pub fn require_proc(machine: &mut Machine) -> Outcome {
 /// Puts the tree in place.
 pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: u8) -> Outcome {
     let tree = machine.tree()?;
+    if tree.recipe.entry && mount_entry(machine, target.bytes()).is_ok() {
+        machine.forget_tree();
+        return Ok(());
+    }
+    let tree = machine.tree()?;
     if tree.late == 0
         && create == create::DIRECTORY
         && let Some(fd) = tree.fd.take()
@@ -351,6 +364,39 @@ pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: 
     legacy::attach(machine, &place, target, follow)?;
     machine.forget_tree();
     Ok(())
+}
+
+/// Makes a new entry of the directory at hand, which only we know, and mounts on it what is described. Another way tells
+/// what is wrong with it.
+fn mount_entry(machine: &mut Machine, target: &[u8]) -> Outcome {
+    let (parent, name) = paths::split(target);
+    let recipe = machine.tree()?.recipe;
+    let Some(directory) = machine.place(parent).filter(|_| recipe.covered.is_none()) else {
+        return failed(step::MOUNT, Errno::NOENT);
+    };
+    let mut data = [0; 256];
+    let mut length = 0;
+    for option in recipe.options.iter() {
+        let comma: &[u8] = if length == 0 { b"" } else { b"," };
+        length = put(&mut data, length, comma)?;
+        length = put(&mut data, length, option.bytes())?;
+    }
+    let mut entry = Name::new();
+    entry.set_entry(name)?;
+    let name = entry.path();
+    call::mkdirat(directory, name, 0o755)?;
+    if machine.here != directory {
+        call::fchdir(directory)?;
+        machine.here = directory;
+    }
+    let data = Some(Path::new(&data)).filter(|_| length > 0);
+    call::mount_type(
+        Some(c(recipe.source)),
+        name,
+        recipe.fstype.map(c),
+        recipe.flags,
+        data,
+    )
 }
 
 /// Puts the tree onto a directory in the root or in the directory at hand. Gives it back where that is not possible.

@@ -32,6 +32,8 @@ pub struct Recipe {
     pub flags: u64,
     /// The directory whose mode and owner it gets.
     pub covered: Option<Status>,
+    /// It is for a new entry of a file system of our own.
+    pub entry: bool,
     /// What the covered directory holds is copied in.
     pub copy_up: bool,
     /// The host's tree that is taken where making a file system is forbidden.
@@ -62,6 +64,7 @@ impl Tree {
             options: List::Made(&[]),
             flags: 0,
             covered: None,
+            entry: false,
             copy_up: false,
             fallback: None,
         },

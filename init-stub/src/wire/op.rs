@@ -203,16 +203,18 @@ operations! {
     /// Takes the directory of that path as the rootfs, bound over itself so that it is a mount.
     OpenRoot { path: Text<'a>, recursive: u8, }
     /// Makes a new file system instance. `options` are `key=value` or `flag`, `sb_flags` the `MS_*` flags of
-    /// the superblock, `attributes` the `MOUNT_ATTR_*` of the mount.
+    /// the superblock, `attributes` the `MOUNT_ATTR_*` of the mount. `entry` is not 0 where nothing but an [`Op::Attach`]
+    /// follows, of an entry that is new in a file system that this program has made: then that does all in one call.
     FsTree {
         fstype: Text<'a>,
         source: Text<'a>,
         options: List<'a>,
         sb_flags: u64,
         attributes: u64,
+        entry: u8,
     }
-    /// Clones a tree of the host's by its path, as seen from this mount namespace.
-    PathTree { path: Text<'a>, recursive: u8, nofollow: u8, }
+    /// Clones a tree of the host's by its path, as seen from this mount namespace. For `entry` see [`Op::FsTree`].
+    PathTree { path: Text<'a>, recursive: u8, nofollow: u8, entry: u8, }
     /// Sets and clears `MOUNT_ATTR_*` on the tree, and its propagation (`MS_*`, 0 for none);
     /// `recursive` is not 0 for all mounts of the tree.
     TreeAttributes { set: u64, clear: u64, propagation: u64, recursive: u8, }
@@ -230,9 +232,11 @@ operations! {
     /// the same is kept.
     MakeDevice { path: Text<'a>, mode: u32, major: u32, minor: u32, uid: u32, gid: u32, }
     /// Hides paths: files under the null device, directories under one read-only tmpfs; missing ones are passed over.
-    Mask { paths: List<'a>, }
-    /// Makes paths read-only; missing ones are passed over.
-    ReadonlyPaths { paths: List<'a>, }
+    /// `directory`, if not empty, is the root of a file system that belongs to the kernel: nobody changes what those of
+    /// the paths mean that are its entries.
+    Mask { directory: Text<'a>, paths: List<'a>, }
+    /// Makes paths read-only; missing ones are passed over. `directory` as in `Mask`; nothing is mounted below the paths.
+    ReadonlyPaths { directory: Text<'a>, paths: List<'a>, }
     /// Makes the rootfs the root of the namespace, and takes the old root away. `peers` is not 0 where mounts of the old
     /// root may be shared with other namespaces.
     PivotRoot { peers: u8, }

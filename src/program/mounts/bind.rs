@@ -84,6 +84,7 @@ pub fn keep_sources(config: &Config, facts: &Facts, program: &mut Program) {
             path: text(&source.path),
             recursive: source.recursive.into(),
             nofollow: source.nofollow.into(),
+            entry: 0,
         });
         program.push(Op::TreeAttributes {
             set: 0,
@@ -145,6 +146,7 @@ pub fn compile(
             path,
             recursive,
             nofollow,
+            entry: 0,
         });
     }
     if target == "/proc" {

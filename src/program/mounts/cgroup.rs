@@ -1,6 +1,6 @@
 //! The cgroup file system.
 
-use super::tree_changes;
+use super::{makes_entries, tree_changes};
 use crate::oci::{Config, Mount, NamespaceType};
 use crate::program::compile::text;
 use crate::program::options::{Options, attribute, flag};
@@ -45,11 +45,14 @@ pub fn compile(
         options: List::Made(&[b"mode=755"]),
         sb_flags: 0,
         attributes: always,
+        entry: 0,
     });
     tree_changes(options, program);
     attach(target, program);
     // A read-only one is remounted with all mounts below it in the end.
     let restricted_late = options.set & flag::RDONLY != 0;
+    let plain = options.set_tree | options.clear_tree == 0 && options.propagation.is_empty();
+    let entry = u8::from(plain && makes_entries(config, facts));
     for hierarchy in &facts.v1_mounts {
         let set = options.attributes() | always;
         if own_namespace {
@@ -59,12 +62,14 @@ pub fn compile(
                 options: List::Made(&slices(&hierarchy.options)),
                 sb_flags: 0,
                 attributes: set & !attribute::RDONLY,
+                entry,
             });
         } else {
             program.push(Op::PathTree {
                 path: text(&join(&hierarchy.mountpoint, &hierarchy.cgroup)),
                 recursive: 0,
                 nofollow: 0,
+                entry: u8::from(restricted_late) & entry,
             });
             // With the others, once all are there.
             if !restricted_late {

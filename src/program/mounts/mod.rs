@@ -12,6 +12,8 @@ use super::wire::{List, Op, create, follow};
 use super::{Facts, Program, slices};
 use crate::error::{Error, Result};
 use crate::oci::{Config, Mount, NamespaceType};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The mounts and `/dev`, before the rootfs becomes the root.
@@ -40,12 +42,14 @@ pub fn finish(config: &Config, facts: &Facts, program: &mut Program) {
     let readonly = unique(&config.linux.readonly_paths);
     if !readonly.is_empty() {
         program.push(Op::ReadonlyPaths {
+            directory: kernels_own(config, &readonly).into(),
             paths: List::Made(&readonly),
         });
     }
     let masked = unique(&config.linux.masked_paths);
     if !masked.is_empty() {
         program.push(Op::Mask {
+            directory: kernels_own(config, &masked).into(),
             paths: List::Made(&masked),
         });
     }
@@ -85,6 +89,30 @@ fn make_read_only(config: &Config, facts: &Facts, program: &mut Program) {
             });
         }
     }
+}
+
+/// The directory that most paths which are to be read-only are entries of: a new procfs, below whose entries nothing is
+/// mounted, and none of which is a link. Empty where there is none.
+fn kernels_own<'a>(config: &'a Config, paths: &[&[u8]]) -> &'a str {
+    let is_proc = |mount: &&Mount| mount.kind.as_deref() == Some("proc") && !is_bind(mount);
+    let Some(proc) = config.mounts.iter().find(is_proc) else {
+        return "";
+    };
+    let is_below = |mount: &Mount| {
+        let destination = clean(&mount.destination);
+        let below = |path: &&[u8]| Path::new(&destination).starts_with(OsStr::from_bytes(path));
+        paths.iter().any(below)
+    };
+    let is_link =
+        |path: &&[u8]| [&b"self"[..], b"thread-self", b"net", b"mounts"].contains(&name(path));
+    match config.mounts.iter().any(is_below) || paths.iter().any(is_link) {
+        true => "",
+        false => &proc.destination,
+    }
+}
+
+fn name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
 /// The paths, each once.
@@ -263,12 +291,15 @@ fn one(
         context = format!("context={label}");
         data.push(context.as_bytes());
     }
+    let plain = options.set_tree | options.clear_tree == 0 && options.propagation.is_empty();
+    let is_entry = plain && !options.copy_up && in_new_tmpfs(config, facts, index, &target);
     program.push(Op::FsTree {
         fstype: kind.into(),
         source: mount.source.as_deref().unwrap_or(kind).into(),
         options: List::Made(&data),
         sb_flags: superblock,
         attributes,
+        entry: is_entry.into(),
     });
     tree_changes(&options, program);
     if options.copy_up {
@@ -287,6 +318,28 @@ fn one(
         },
     });
     Ok(())
+}
+
+/// Whether a mount's target is an entry of a tmpfs that an earlier mount makes, which is still at hand: an empty one, in
+/// which nobody but we can do anything yet.
+fn in_new_tmpfs(config: &Config, facts: &Facts, index: usize, target: &str) -> bool {
+    let parent = Path::new(target).parent();
+    let is_beside = |mount: &&Mount| Path::new(&destination(facts, mount)).parent() == parent;
+    let mut before = config.mounts[..index].iter().rev().skip_while(is_beside);
+    let above = before
+        .next()
+        .filter(|mount| parent == Some(Path::new(&destination(facts, mount))));
+    makes_entries(config, facts)
+        && above.is_some_and(|mount| {
+            let options = options::parse(&mount.options);
+            mount.kind.as_deref() == Some("tmpfs") && options.bind.is_none() && !options.copy_up
+        })
+}
+
+/// Whether the mounts are made in a namespace that is new, by a process whose current directory matters to nobody.
+fn makes_entries(config: &Config, facts: &Facts) -> bool {
+    let new_namespace = new(config.linux.namespace(NamespaceType::Mount));
+    new_namespace && !facts.running && config.hooks.create_container.is_empty()
 }
 
 /// Which links are followed to a mount's target.

@@ -1,6 +1,9 @@
 //! Mounts, and the root and working directory.
 
-use super::{AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, descriptor, done, syscall};
+use super::{
+    AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, descriptor, done,
+    syscall,
+};
 use crate::sys::{Fd, Outcome, Path};
 
 /// fsopen(2).
@@ -39,6 +42,21 @@ pub fn clone_tree(directory: i32, path: Path<'_>, flags: u32) -> Outcome<Fd> {
         directory,
         path.as_ptr(),
         1 | O_CLOEXEC as u32 | flags
+    ))
+}
+
+/// open_tree_attr(2), Linux 6.15: a copy of the tree at a path from a directory, whose last component is not followed,
+/// with attributes set on all of it.
+pub fn clone_tree_with(directory: i32, path: Path<'_>, set: u64) -> Outcome<Fd> {
+    let attributes = [set, 0, 0, 0];
+    descriptor(syscall!(
+        OPEN_TREE,
+        OPEN_TREE_ATTR,
+        directory,
+        path.as_ptr(),
+        1 | O_CLOEXEC as u32 | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW,
+        attributes.as_ptr(),
+        size_of_val(&attributes)
     ))
 }
 
