@@ -176,6 +176,12 @@ pub fn names() -> Vec<String> {
     names
 }
 
+/// Whether one of these is among the options of a mount.
+pub fn has(options: &[String], wanted: &[&str]) -> bool {
+    let is_wanted = |option: &String| wanted.iter().any(|name| is(name, option));
+    options.iter().any(is_wanted)
+}
+
 /// Reads the options of a mount. Those that are in no table are the file system's.
 pub fn parse(options: &[String]) -> Options {
     let mut parsed = Options::default();

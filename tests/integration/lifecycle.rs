@@ -14,6 +14,24 @@ fn run_returns_the_exit_status() {
 }
 
 #[test]
+fn a_record_has_the_time_at_which_the_process_started() {
+    if !is_coracle() {
+        skip!("the runtime's own record");
+    }
+    for _ in 0..5 {
+        let bundle = Bundle::sleeping();
+        let container = bundle.start();
+        let text = fs::read(bundle.root().join(&bundle.id).join("state.json")).unwrap();
+        let line = text.split(|byte| *byte == b'\n').next().unwrap();
+        let process: Value = serde_json::from_slice(line).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", container.pid())).unwrap();
+        let fields = stat.rsplit(')').next().unwrap();
+        let start = fields.split_whitespace().nth(19).unwrap();
+        assert_eq!(process["startTime"].to_string(), start);
+    }
+}
+
+#[test]
 fn run_passes_output_on() {
     let output = Bundle::sh("echo hello; echo oops >&2").run().ok();
     assert_eq!(output.stdout, "hello\n");

@@ -1,6 +1,7 @@
 //! Mounts: a tree is made or taken, changed, and put in place.
 //!
-//! All of it goes by the new mount API where the kernel has that. Where a call of it is missing (ENOSYS, or EPERM from
+//! All of it goes by the new mount API where the kernel has that, but for what is mounted on a new entry of a file system
+//! that nobody else can reach yet: there one mount(2) by its name is as safe, and does what six calls do. Where a call of it is missing (ENOSYS, or EPERM from
 //! the filter of an old engine around us), the tree is only described, and mounted in its place by mount(2):
 //! [`super::legacy`].
 

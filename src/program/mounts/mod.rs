@@ -12,8 +12,6 @@ use super::wire::{List, Op, create, follow};
 use super::{Facts, Program, slices};
 use crate::error::{Error, Result};
 use crate::oci::{Config, Mount, NamespaceType};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The mounts and `/dev`, before the rootfs becomes the root.
@@ -100,7 +98,10 @@ fn kernels_own<'a>(config: &'a Config, paths: &[&[u8]]) -> &'a str {
     };
     let is_below = |mount: &Mount| {
         let destination = clean(&mount.destination);
-        let below = |path: &&[u8]| Path::new(&destination).starts_with(OsStr::from_bytes(path));
+        let below = |path: &&[u8]| {
+            let rest = destination.as_bytes().strip_prefix(*path);
+            rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
         paths.iter().any(below)
     };
     let is_link =
@@ -128,8 +129,7 @@ fn unique(paths: &[String]) -> Vec<&[u8]> {
 
 /// Whether a read-only mount is first made writable, as others may yet be mounted below it, or devices made in it.
 fn made_writable(config: &Config, facts: &Facts, mount: &Mount) -> bool {
-    let options = options::parse(&mount.options);
-    if is_bind(mount) || options.remount {
+    if is_bind(mount) || options::has(&mount.options, &["remount"]) {
         return false;
     }
     match mount.kind.as_deref() {
@@ -182,11 +182,16 @@ fn destination(facts: &Facts, mount: &Mount) -> String {
 }
 
 pub fn is_bind(mount: &Mount) -> bool {
-    mount.kind.as_deref() == Some("bind") || options::parse(&mount.options).bind.is_some()
+    mount.kind.as_deref() == Some("bind") || options::has(&mount.options, &["bind", "rbind"])
 }
 
 /// A destination without doubled and trailing slashes and dots, from the root. `..` goes by what is written, as with runc.
 pub fn clean(path: &str) -> String {
+    let is_clean = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
+    let mut parts = path.as_bytes().split(|byte| *byte == b'/');
+    if parts.next() == Some(b"") && parts.all(is_clean) {
+        return path.to_string();
+    }
     let mut parts = Vec::new();
     for part in path.split('/') {
         match part {
@@ -331,8 +336,9 @@ fn in_new_tmpfs(config: &Config, facts: &Facts, index: usize, target: &str) -> b
         .filter(|mount| parent == Some(Path::new(&destination(facts, mount))));
     makes_entries(config, facts)
         && above.is_some_and(|mount| {
-            let options = options::parse(&mount.options);
-            mount.kind.as_deref() == Some("tmpfs") && options.bind.is_none() && !options.copy_up
+            mount.kind.as_deref() == Some("tmpfs")
+                && !is_bind(mount)
+                && !options::has(&mount.options, &["tmpcopyup"])
         })
 }
 
