@@ -46,7 +46,7 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
                 "error mounting {}to rootfs at {:?}: {cause}{}",
                 source(program, message.op),
                 printable(target),
-                labelled(program, message.op)
+                why(program, message.op, message.errno)
             )
         }
         Op::FsTree { fstype, .. } if message.errno == libc::ENODEV => {
@@ -70,13 +70,10 @@ pub fn explain(program: &Program, message: Message, output: Option<&[u8]>) -> Er
                     _ => None,
                 });
             let target = target.unwrap_or_default();
-            let why = match op {
-                Op::FsTree { fstype, .. } if message.errno == libc::EPERM => forbidden(fstype),
-                _ => labelled(program, message.op + 1),
-            };
             format!(
-                "error mounting {}to rootfs at {target:?}: {cause}{why}",
+                "error mounting {}to rootfs at {target:?}: {cause}{}",
                 source(program, message.op + 1),
+                why(program, message.op + 1, message.errno)
             )
         }
         Op::MakeDevice { path, .. } => format!(
@@ -204,12 +201,13 @@ fn forbidden(fstype: Text<'_>) -> &'static str {
     }
 }
 
-/// What more there is to say of a file system that was made before that operation: it may be that the kernel knows no
-/// labels.
-fn labelled(program: &Program, index: u32) -> &'static str {
+/// What more there is to say of a file system that was made before that operation: it may belong to a namespace that is
+/// not the container's, or it may be that the kernel knows no labels.
+fn why(program: &Program, index: u32, errno: i32) -> &'static str {
     let last = program.ops().take(index as usize).last();
     let label = |option: Text<'_>| option.bytes().starts_with(b"context=");
     match last {
+        Some(Op::FsTree { fstype, .. }) if errno == libc::EPERM => forbidden(fstype),
         Some(Op::FsTree { options, .. }) if options.iter().any(label) => " (with linux.mountLabel)",
         _ => "",
     }
