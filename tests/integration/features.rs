@@ -99,6 +99,7 @@ fn every_namespace_and_mount_option_of_features_is_known() {
 #[test]
 fn every_mount_option_of_features_makes_a_mount() {
     coracle_only!();
+    new_calls_only!();
     let features = features();
     let mut bundle = Bundle::sh("cat /proc/self/mountinfo");
     let source = bundle.dir.join("source");

@@ -132,7 +132,7 @@ impl Bundle {
             .args(self.systemd.then_some("--systemd-cgroup"))
             .args(args)
             .current_dir(&self.dir);
-        if std::env::var_os("CORACLE_TEST_OLD_KERNEL").is_some() {
+        if lacks_new_calls() {
             forbid(&mut command, &NEW_CALLS);
         }
         command

@@ -222,6 +222,9 @@ fn filter_flags(pid: i32) -> std::io::Result<u64> {
 #[test]
 fn flags_are_those_of_the_kernel_s_filter() {
     root_only!("a look at filters");
+    if lacks_new_calls() {
+        skip!("the first filter is the one that hides the new calls");
+    }
     const LOG: u64 = 2;
     for (flags, expected) in [(&["SECCOMP_FILTER_FLAG_LOG"][..], LOG), (&[], 0)] {
         let mut bundle = Bundle::sleeping();

@@ -24,10 +24,15 @@ macro_rules! coracle_only {
 /// Skips the test where the new mount API is out of reach: what it is about can be done with nothing else.
 macro_rules! new_calls_only {
     () => {
-        if std::env::var_os("CORACLE_TEST_OLD_KERNEL").is_some() {
+        if $crate::harness::lacks_new_calls() {
             skip!("mount(2) cannot do this");
         }
     };
+}
+
+/// Whether all is to run as on a kernel without the new mount API.
+pub fn lacks_new_calls() -> bool {
+    std::env::var_os("CORACLE_TEST_OLD_KERNEL").is_some()
 }
 
 /// Prints the line of a skipped test, past the capture of libtest.
