@@ -2,7 +2,7 @@
 
 use super::mounts::{PROC_SUPER_MAGIC, give_owner};
 use super::text::{Buffer, DescriptorPath, Octal};
-use super::tree::{Change, Tree};
+use super::tree::{Change, Recipe, Tree};
 use super::{copy_up, paths};
 use crate::machine::{Machine, c};
 use crate::sys::call::{self, AT_FDCWD, O_DIRECTORY, O_NOFOLLOW, O_PATH};
@@ -78,14 +78,9 @@ pub fn within_locks(mount: i32, change: Change) -> Outcome<(u64, u64)> {
     ))
 }
 
-/// Mounts what the tree describes, and makes its changes.
-pub fn attach(machine: &mut Machine, place: &Fd, target: Text<'_>, follow: u8) -> Outcome {
-    let recipe = machine.tree()?.recipe;
-    let under = DescriptorPath::new(place.raw());
-    let covered = match recipe.copy_up {
-        true => Some(call::openat(place.raw(), Path::HERE, O_DIRECTORY, 0)?),
-        false => None,
-    };
+/// Mounts what is described.
+#[inline(never)]
+pub fn mount(recipe: &Recipe, place: Path<'_>) -> Outcome {
     // The options, of which each brings its comma.
     let mut page = Buffer::new();
     let mut add = |key: &[u8], value: &[u8]| {
@@ -99,14 +94,25 @@ pub fn attach(machine: &mut Machine, place: &Fd, target: Text<'_>, follow: u8) -
     for option in recipe.options.iter() {
         add(b"", option.bytes())?;
     }
-    let mut attributes = 0;
-    match call::mount_type(
+    call::mount_type(
         Some(c(recipe.source)),
-        under.path(),
+        place,
         recipe.fstype.map(c),
         recipe.flags,
         Some(page.path()).filter(|_| !page.bytes().is_empty()),
-    ) {
+    )
+}
+
+/// Mounts what the tree describes, and makes its changes.
+pub fn attach(machine: &mut Machine, place: &Fd, target: Text<'_>, follow: u8) -> Outcome {
+    let recipe = machine.tree()?.recipe;
+    let under = DescriptorPath::new(place.raw());
+    let covered = match recipe.copy_up {
+        true => Some(call::openat(place.raw(), Path::HERE, O_DIRECTORY, 0)?),
+        false => None,
+    };
+    let mut attributes = 0;
+    match mount(&recipe, under.path()) {
         Err(failure)
             if matches!(failure.errno(), Errno::PERM | Errno::BUSY)
                 && let Some(path) = recipe.fallback =>

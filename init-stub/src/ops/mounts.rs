@@ -5,7 +5,7 @@
 //! the filter of an old engine around us), the tree is only described, and mounted in its place by mount(2):
 //! [`super::legacy`].
 
-use super::text::{Buffer, DescriptorPath, Name, Octal, put};
+use super::text::{Buffer, DescriptorPath, Name, Octal};
 use super::tree::{Change, Recipe, Tree};
 use super::{copy_up, legacy, paths};
 use crate::machine::{Machine, c};
@@ -375,13 +375,6 @@ fn mount_entry(machine: &mut Machine, target: &[u8]) -> Outcome {
     let Some(directory) = machine.place(parent).filter(|_| recipe.covered.is_none()) else {
         return failed(step::MOUNT, Errno::NOENT);
     };
-    let mut data = [0; 256];
-    let mut length = 0;
-    for option in recipe.options.iter() {
-        let comma: &[u8] = if length == 0 { b"" } else { b"," };
-        length = put(&mut data, length, comma)?;
-        length = put(&mut data, length, option.bytes())?;
-    }
     let mut entry = Name::new();
     entry.set_entry(name)?;
     let name = entry.path();
@@ -390,14 +383,7 @@ fn mount_entry(machine: &mut Machine, target: &[u8]) -> Outcome {
         call::fchdir(directory)?;
         machine.here = directory;
     }
-    let data = Some(Path::new(&data)).filter(|_| length > 0);
-    call::mount_type(
-        Some(c(recipe.source)),
-        name,
-        recipe.fstype.map(c),
-        recipe.flags,
-        data,
-    )
+    legacy::mount(&recipe, name)
 }
 
 /// Puts the tree onto a directory in the root or in the directory at hand. Gives it back where that is not possible.

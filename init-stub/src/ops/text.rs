@@ -10,7 +10,7 @@ const NAME_BYTES: usize = 256;
 
 /// Puts bytes into a buffer, and a NUL behind them: where that stands.
 #[inline(never)]
-pub fn put(buffer: &mut [u8], start: usize, bytes: &[u8]) -> Outcome<usize> {
+fn put(buffer: &mut [u8], start: usize, bytes: &[u8]) -> Outcome<usize> {
     let end = start + bytes.len();
     if let Some(place) = buffer.get_mut(start..=end)
         && let Some((last, place)) = place.split_last_mut()
