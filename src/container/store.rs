@@ -252,14 +252,14 @@ impl Store {
         let path = self.path(&record.id);
         let write = || {
             let mut file = file::create(&path, 0o600)?;
-            file.write_all(&contents(record, config)).map(|()| file)
+            file::write_parts(&mut file, &[&head(record), config]).map(|()| file)
         };
         write().with_context(|| format!("open {}", path.display()))
     }
 
     /// Writes a container's record so that a reader sees the old one or the new one, whole.
     pub fn save(&self, record: &Record) -> Result<()> {
-        let contents = contents(record, &self.config_text(&record.id)?);
+        let contents = [head(record), self.config_text(&record.id)?].concat();
         write_atomically(&self.path(&record.id), &contents, 0o600)
     }
 
@@ -330,13 +330,13 @@ impl Store {
     }
 }
 
-/// What the file of a container holds.
-fn contents(record: &Record, config: &[u8]) -> Vec<u8> {
+/// What the file of a container holds before the configuration.
+fn head(record: &Record) -> Vec<u8> {
     let process = match record.pid {
         0 => vec![b' '; PROCESS_BYTES - 1],
         _ => first_line(record),
     };
-    [&process, &b"\n"[..], &json::text(record), b"\n", config].concat()
+    [&process, &b"\n"[..], &json::text(record), b"\n"].concat()
 }
 
 fn first_line(record: &Record) -> Vec<u8> {

@@ -4,7 +4,7 @@ use super::{c_path, check};
 use crate::error::Result;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
+use std::io::{IoSlice, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,20 @@ pub fn open_to_write(path: &Path) -> std::io::Result<File> {
 pub fn create(path: &Path, mode: u32) -> std::io::Result<File> {
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
     open_mode(libc::AT_FDCWD, path, flags, mode).map(File::from)
+}
+
+/// Writes the parts one after the other: in one call, if the file takes that much.
+pub fn write_parts(file: &mut File, parts: &[&[u8]]) -> std::io::Result<()> {
+    let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    let mut written = file.write_vectored(&slices)?;
+    for part in parts {
+        let done = written.min(part.len());
+        written -= done;
+        if done < part.len() {
+            file.write_all(&part[done..])?;
+        }
+    }
+    Ok(())
 }
 
 /// The contents of a file of any kind.

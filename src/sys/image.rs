@@ -1,9 +1,8 @@
 //! The executable that the child runs: in memory, and beyond anybody's reach once it is written.
 
-use super::{c_path, check};
+use super::{c_path, check, file};
 use crate::error::{Context, Result};
 use std::fs::File;
-use std::io::{IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -43,7 +42,7 @@ fn memfd(parts: &[&[u8]]) -> std::io::Result<OwnedFd> {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => memory_file(flags)?,
         result => result?,
     };
-    write_parts(&mut file, parts)?;
+    file::write_parts(&mut file, parts)?;
     // SAFETY: takes numbers only.
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
         return Err(std::io::Error::last_os_error());
@@ -51,21 +50,11 @@ fn memfd(parts: &[&[u8]]) -> std::io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Writes the parts one after the other in one call.
-fn write_parts(file: &mut File, parts: &[&[u8]]) -> std::io::Result<()> {
-    let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    match file.write_vectored(&slices)? {
-        written if written == length => Ok(()),
-        _ => Err(std::io::ErrorKind::WriteZero.into()),
-    }
-}
-
 fn detached(parts: &[&[u8]]) -> Result<OwnedFd> {
     let mount = super::mount::new_tmpfs()?;
     let create = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
     let file = super::open_at(mount.as_fd(), Path::new("init"), create, 0o555)?;
-    write_parts(&mut file.into(), parts)?;
+    file::write_parts(&mut file.into(), parts)?;
     super::mount::set_attributes(mount.as_fd(), super::mount::ATTR_RDONLY, 0, 0, false)?;
     let name = c_path(Path::new("init"))?;
     // SAFETY: the path is a C string that outlives the call.
