@@ -82,10 +82,20 @@ fn successor(
     first: &spawn::Child,
     report: BorrowedFd<'_>,
 ) -> Result<spawn::Child> {
+    // How often to look whether the other is still there: our own copy of its socket keeps that from telling its end.
+    const AGAIN_MSEC: i32 = 50;
+    let ended = || Error::new("unable to start container process: container init ended early");
+    let told = |timeout| Ok::<_, Error>(process::poll(&[Some(report)], timeout)?[0]);
+    process::poll(&[Some(report), Some(first.pidfd.as_fd())], -1)?;
+    // It has nothing left to do.
+    process::wait(first.pid)?;
+    while !told(AGAIN_MSEC)? {
+        if !process::has_living_child() && !told(0)? {
+            return Err(ended());
+        }
+    }
     let mut buffer = [0; Message::SIZE];
     let (length, sender) = socket::receive_from(report, &mut buffer).context("container init")?;
-    // It has nothing left to do, whatever came.
-    process::wait(first.pid)?;
     match Message::from_bytes(&buffer[..length]) {
         Ok(message) if message.kind == Message::FORKED && sender > 0 => {
             // Our child, not waited for yet: the pid is nobody else's.
@@ -99,9 +109,7 @@ fn successor(
         Ok(message) => {
             Err(program::explain(program, message, None).wrap("unable to start container process"))
         }
-        Err(_) => Err(Error::new(
-            "unable to start container process: container init ended early",
-        )),
+        Err(_) => Err(ended()),
     }
 }
 
