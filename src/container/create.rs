@@ -13,7 +13,7 @@ use crate::cgroup::{self, Cgroup, Layout, Manager, Rootless, Wanted};
 use crate::error::{Context, Error, Result};
 use crate::oci::{Config, NamespaceType, Resources, Status, annotation};
 use crate::program::{self, Handle, Program, is_new};
-use crate::sys::{self, close_all, file, mount, process, socket, spawn};
+use crate::sys::{self, file, mount, process, socket, spawn};
 use crate::{check, log};
 use std::cell::RefCell;
 use std::fs::File;
@@ -469,18 +469,16 @@ fn start_stub(
         namespaces,
         prepare: (new_user || needs_process || devices.is_some() || rdt.is_some())
             .then_some(&prepare),
-        cgroup: into_cgroup.as_ref().map(AsFd::as_fd),
+        cgroup: into_cgroup,
         needs_cgroup,
         own_time,
         keep_groups: config.set(annotation::KEEP_GROUPS),
     };
     let child =
-        launch(program, &descriptors, &how, report.as_fd()).map_err(|error| match new_user {
+        launch(program, &mut descriptors, how, report.as_fd()).map_err(|error| match new_user {
             true => identity::explain_refusal(error),
             false => error,
         });
-    descriptors.extend(into_cgroup);
-    close_all(descriptors);
     come_back()?;
     Ok(Started {
         child: child?,

@@ -13,7 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::oci::{Process, Status};
 use crate::program::wire::{Message, call, stage};
 use crate::program::{self, Facts};
-use crate::sys::{close_all, process, socket, spawn};
+use crate::sys::{process, socket, spawn};
 use crate::{check, log, oci};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -167,7 +167,7 @@ fn start(
         process: Some(inherited),
         ..Given::default()
     };
-    let descriptors = handles::open(&program.handles, given)?;
+    let mut descriptors = handles::open(&program.handles, given)?;
     let maps = user.then(|| stdio::map_of_process(record.pid, "uid_map"));
     stdio::give_to(process, maps.as_deref(), options.detach);
     initial_affinity(process)?;
@@ -178,15 +178,13 @@ fn start(
     }
     let child = launch_in(
         &program,
-        &descriptors,
+        &mut descriptors,
         &cgroup,
         record,
         options,
         report.as_fd(),
     )
     .map_err(|error| ended(record, error))?;
-    // The stub has its own: ours would keep the report socket from being closed with it.
-    close_all(descriptors);
     let process = notify::Notifying {
         pid: child.pid,
         pidfd: child.pidfd.as_fd(),
@@ -236,14 +234,15 @@ fn initial_affinity(process: &Process) -> Result<()> {
 /// used and no other was asked for. Where we may not, systemd moves it.
 fn launch_in(
     program: &program::Program,
-    descriptors: &[OwnedFd],
+    descriptors: &mut Vec<OwnedFd>,
     cgroup: &Cgroup,
     record: &Record,
     options: &Exec,
     report: BorrowedFd<'_>,
 ) -> Result<spawn::Child> {
-    let start = |cgroup: &Cgroup, attach: bool| {
+    let mut start = |cgroup: &Cgroup, attach: bool| {
         let directory = cgroup.dir_fd().context("can't open cgroup")?;
+        let in_cgroup = directory.is_some();
         let join = |pid| {
             if attach {
                 record.cgroup.attach(cgroup, pid)?;
@@ -252,17 +251,17 @@ fn launch_in(
         };
         let how = Launch {
             prepare: (attach || record.rdt.is_some()).then_some(&join),
-            cgroup: directory.as_ref().filter(|_| !attach).map(AsFd::as_fd),
+            cgroup: directory.filter(|_| !attach),
             needs_cgroup: cgroup.is_unified(),
             ..Launch::default()
         };
-        let child = launch(program, descriptors, &how, report);
-        match directory {
-            Some(_) => child.context("error adding pid of the process to cgroups"),
-            None => child,
+        let child = launch(program, descriptors, how, report);
+        match in_cgroup {
+            true => child.context("error adding pid of the process to cgroups"),
+            false => child,
         }
     };
-    let start = |cgroup: &Cgroup| match start(cgroup, false) {
+    let mut start = |cgroup: &Cgroup| match start(cgroup, false) {
         Err(error) if record.cgroup.has_unit() && is_denied(&error) => start(cgroup, true),
         result => result,
     };

@@ -207,7 +207,12 @@ pub fn namespace_with_maps(uids: &[IdMapping], gids: &[IdMapping]) -> Result<Own
         prepare: Some(&maps),
         ..Launch::default()
     };
-    let child = super::launch::launch(&crate::program::waiter(), &[theirs], &launch, ours.as_fd())?;
+    let child = super::launch::launch(
+        &crate::program::waiter(),
+        &mut vec![theirs],
+        launch,
+        ours.as_fd(),
+    )?;
     let path = format!("/proc/{}/ns/user", child.pid);
     let namespace = File::open(&path)
         .map(OwnedFd::from)

@@ -5,7 +5,7 @@ use crate::error::{Context, Error, Result, errno_text};
 use crate::log;
 use crate::program::wire::Message;
 use crate::program::{self, Program};
-use crate::sys::{image, process, socket, spawn};
+use crate::sys::{close_all, image, process, socket, spawn};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The stub's ELF image, as build.rs made it.
@@ -17,7 +17,7 @@ pub struct Launch<'a> {
     /// `CLONE_NEW*` flags.
     pub namespaces: u64,
     /// The cgroup v2 to start in.
-    pub cgroup: Option<BorrowedFd<'a>>,
+    pub cgroup: Option<OwnedFd>,
     /// The limits are in that cgroup: without it the child must not start.
     pub needs_cgroup: bool,
     /// Given the pid of the child, which waits meanwhile: writes the maps of its new user namespace, for one.
@@ -28,11 +28,12 @@ pub struct Launch<'a> {
     pub keep_groups: bool,
 }
 
-/// Starts the stub on the program, with the handles opened as these descriptors. `report` is our end of its socket.
+/// Starts the stub on the program, with the handles opened as these descriptors. `report` is our end of its socket. Once
+/// it is started, the descriptors are its own: our copies are closed, or the socket would never tell its end.
 pub fn launch(
     program: &Program,
-    descriptors: &[OwnedFd],
-    launch: &Launch<'_>,
+    descriptors: &mut Vec<OwnedFd>,
+    launch: Launch<'_>,
     report: BorrowedFd<'_>,
 ) -> Result<spawn::Child> {
     let forks = program.forks;
@@ -53,7 +54,7 @@ pub fn launch(
             keep_groups: launch.keep_groups,
         })
     };
-    let child = match spawn(launch.cgroup) {
+    let child = match spawn(launch.cgroup.as_ref().map(AsFd::as_fd)) {
         // On a hybrid host, a kernel before 5.7, or a profile without clone3, leaves the child in our own.
         Err(_) if launch.cgroup.is_some() && !launch.needs_cgroup => spawn(None)?,
         Err(error) if launch.needs_cgroup && process::euid() != 0 && is_denied(&error) => {
@@ -63,6 +64,9 @@ pub fn launch(
         }
         child => child?,
     };
+    descriptors.extend(launch.cgroup);
+    descriptors.push(image);
+    close_all(std::mem::take(descriptors));
     let child = match forks {
         true => successor(program, &child, report)?,
         false => child,
@@ -82,20 +86,10 @@ fn successor(
     first: &spawn::Child,
     report: BorrowedFd<'_>,
 ) -> Result<spawn::Child> {
-    // How often to look whether the other is still there: our own copy of its socket keeps that from telling its end.
-    const AGAIN_MSEC: i32 = 50;
-    let ended = || Error::new("unable to start container process: container init ended early");
-    let told = |timeout| Ok::<_, Error>(process::poll(&[Some(report)], timeout)?[0]);
-    process::poll(&[Some(report), Some(first.pidfd.as_fd())], -1)?;
-    // It has nothing left to do.
-    process::wait(first.pid)?;
-    while !told(AGAIN_MSEC)? {
-        if !process::has_living_child() && !told(0)? {
-            return Err(ended());
-        }
-    }
     let mut buffer = [0; Message::SIZE];
     let (length, sender) = socket::receive_from(report, &mut buffer).context("container init")?;
+    // It has nothing left to do, whatever came.
+    process::wait(first.pid)?;
     match Message::from_bytes(&buffer[..length]) {
         Ok(message) if message.kind == Message::FORKED && sender > 0 => {
             // Our child, not waited for yet: the pid is nobody else's.
@@ -109,7 +103,9 @@ fn successor(
         Ok(message) => {
             Err(program::explain(program, message, None).wrap("unable to start container process"))
         }
-        Err(_) => Err(ended()),
+        Err(_) => Err(Error::new(
+            "unable to start container process: container init ended early",
+        )),
     }
 }
 

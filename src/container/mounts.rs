@@ -11,7 +11,7 @@ use crate::error::{Context, Error, Result};
 use crate::oci::{Config, Mount, Status};
 use crate::program::wire::{Message, Op, call};
 use crate::program::{self, Program};
-use crate::sys::{close_all, process, socket};
+use crate::sys::{process, socket};
 use crate::{check, log};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -66,10 +66,9 @@ fn execute(
             process: Some(inherited),
             ..Given::default()
         };
-        let descriptors = handles::open(&program.handles, given)?;
-        let child = launch(program, &descriptors, &Launch::default(), report.as_fd());
-        close_all(descriptors);
-        Ok((report, child?))
+        let mut descriptors = handles::open(&program.handles, given)?;
+        let child = launch(program, &mut descriptors, Launch::default(), report.as_fd())?;
+        Ok((report, child))
     };
     let (report, child) = start().map_err(|error| (error, None))?;
     let mut followed = Ok(());

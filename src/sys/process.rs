@@ -281,16 +281,6 @@ pub fn in_child(deed: impl FnOnce() -> Result<()>) -> Result<()> {
     }
 }
 
-/// Whether we have a child, and none that has ended and is not waited for: waitid(2).
-pub fn has_living_child() -> bool {
-    let options = libc::WEXITED | libc::WNOWAIT | libc::WNOHANG;
-    // SAFETY: all zeroes are a valid structure, which the kernel fills in; with zeroes, too, when no child has ended.
-    unsafe {
-        let mut ended: libc::siginfo_t = std::mem::zeroed();
-        libc::waitid(libc::P_ALL, 0, &raw mut ended, options) == 0 && ended.si_pid() == 0
-    }
-}
-
 /// Whether the real, effective and saved ids of user and group are all 0, as the kernel told the program when it began:
 /// getauxval(3).
 pub fn is_root() -> bool {
