@@ -35,48 +35,48 @@ pub struct Hierarchy {
 impl Layout {
     /// Looks at the host. One without cgroups has no hierarchies.
     pub fn detect() -> Result<Layout> {
-        let is_unified = unified_root();
-        let own = own()?;
-        let hierarchies = match is_unified {
-            true => vec![unified(&own)],
-            false => {
-                let mounts = file::read_text(Path::new("/proc/self/mountinfo"))
-                    .context("open /proc/self/mountinfo")?;
-                hierarchies(&mounts, &own)
-            }
-        };
-        Ok(Layout {
-            unified: is_unified,
-            presumed: false,
-            hierarchies,
+        Layout::of_host(|own| {
+            let mounts = file::read_text(Path::new("/proc/self/mountinfo"))
+                .context("open /proc/self/mountinfo")?;
+            Ok(Layout {
+                hierarchies: hierarchies(&mounts, own),
+                ..Layout::default()
+            })
         })
     }
 
     /// The same without asking for what is mounted, which takes long on a host that has many containers: v1 hierarchies
     /// are where their names say. Who finds one of them missing has to [detect](Layout::detect) where they really are.
     pub fn usual() -> Result<Layout> {
-        if unified_root() {
-            return Layout::detect();
-        }
-        let own = own()?;
-        Ok(Layout {
-            presumed: true,
-            hierarchies: own.lines().rev().filter_map(usual).collect(),
-            ..Layout::default()
+        Layout::of_host(|own| {
+            Ok(Layout {
+                presumed: true,
+                hierarchies: own.lines().rev().filter_map(usual).collect(),
+                ..Layout::default()
+            })
         })
     }
-}
 
-fn unified_root() -> bool {
-    is_cgroup2(ROOT)
+    /// The host's one hierarchy, or else those of v1, found with our own cgroups.
+    fn of_host(v1: impl FnOnce(&str) -> Result<Layout>) -> Result<Layout> {
+        match is_cgroup2(ROOT) {
+            true => Ok(Layout {
+                unified: true,
+                hierarchies: vec![unified(OWN)?],
+                ..Layout::default()
+            }),
+            false => v1(&own(OWN)?),
+        }
+    }
 }
 
 fn is_cgroup2(path: &str) -> bool {
     file::filesystem_magic(Path::new(path)).is_ok_and(|magic| magic == CGROUP2_MAGIC)
 }
 
-fn own() -> Result<String> {
-    file::read_record(Path::new(OWN)).with_context(|| format!("open {OWN}"))
+/// The text of a `/proc/PID/cgroup`.
+fn own(path: &str) -> Result<String> {
+    file::read_record(Path::new(path)).with_context(|| format!("open {path}"))
 }
 
 /// The hierarchy of a line of `/proc/self/cgroup`; none for that of v2 where it is not mounted.
@@ -96,14 +96,15 @@ fn usual(line: &str) -> Option<Hierarchy> {
     })
 }
 
-/// The v2 hierarchy, with the cgroup that the text of a `/proc/PID/cgroup` says.
-pub fn unified(text: &str) -> Hierarchy {
+/// The v2 hierarchy, with the cgroup that a `/proc/PID/cgroup` says.
+pub fn unified(path: &str) -> Result<Hierarchy> {
+    let text = own(path)?;
     let own = text.lines().find_map(|line| line.strip_prefix("0::"));
-    Hierarchy {
+    Ok(Hierarchy {
         controllers: Vec::new(),
         mountpoint: ROOT.into(),
         own: own.unwrap_or("/").into(),
-    }
+    })
 }
 
 /// The hierarchies of a mountinfo, each once, with our own cgroup of `/proc/self/cgroup`.

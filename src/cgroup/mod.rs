@@ -364,11 +364,9 @@ impl Cgroup {
         if !self.unified {
             return Ok(());
         }
-        let file = format!("/proc/{pid}/cgroup");
-        let text = file::read_record(Path::new(&file)).with_context(|| format!("open {file}"))?;
         let layout::Hierarchy {
             mountpoint, own, ..
-        } = layout::unified(&text);
+        } = layout::unified(&format!("/proc/{pid}/cgroup"))?;
         let path = mountpoint.join(own.trim_start_matches('/'));
         // Systemd passes on those that it has properties for: not huge pages, for one.
         if !unit.user {
