@@ -86,14 +86,20 @@ pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 /// A regular file's contents, as far as they are needed: until `enough` says so of what was read.
 pub fn read_until(path: &Path, enough: impl Fn(&[u8]) -> bool) -> std::io::Result<Vec<u8>> {
-    let mut file = open_to_read(path)?;
+    read_on(open_to_read(path)?, &|contents, _| enough(contents))
+}
+
+/// Reads on until the end, or until `enough` says so of what was read, and of how much of it came last.
+fn read_on(mut file: File, enough: &dyn Fn(&[u8], usize) -> bool) -> std::io::Result<Vec<u8>> {
     let mut contents = Vec::new();
+    let mut buffer = [0; READ_BYTES];
     loop {
-        let length = contents.len();
-        contents.resize(length + READ_BYTES, 0);
-        let count = file.read(&mut contents[length..])?;
-        contents.truncate(length + count);
-        if count == 0 || enough(&contents) {
+        let count = match file.read(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            count => count?,
+        };
+        contents.extend_from_slice(&buffer[..count]);
+        if count == 0 || enough(&contents, count) {
             return Ok(contents);
         }
     }
@@ -131,33 +137,15 @@ pub fn read_text_at(directory: BorrowedFd<'_>, name: &str) -> std::io::Result<St
     )?))
 }
 
-fn read_all(mut file: File) -> std::io::Result<String> {
-    let mut text = Vec::new();
-    let mut buffer = [0; READ_BYTES];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => text.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(into_text(&text))
+fn read_all(file: File) -> std::io::Result<String> {
+    Ok(into_text(&read_on(file, &|_, _| false)?))
 }
 
 /// The text of a file of a kernel's file system that holds one record: the kernel gives it whole, so that a read(2)
 /// which could have given more was the last.
 pub fn read_record(path: &Path) -> std::io::Result<String> {
-    let mut buffer = [0; READ_BYTES];
-    let mut file = open_to_read(path)?;
-    let mut text = Vec::new();
-    loop {
-        let count = file.read(&mut buffer)?;
-        text.extend_from_slice(&buffer[..count]);
-        if count < READ_BYTES {
-            return Ok(into_text(&text));
-        }
-    }
+    let file = open_to_read(path)?;
+    Ok(into_text(&read_on(file, &|_, count| count < READ_BYTES)?))
 }
 
 /// Names of processes and paths of mounts in it may be any bytes, put there by anybody: they hide nothing else.
