@@ -268,6 +268,11 @@ fn switch(set: &mut u64, clear: &mut u64, bits: u64, on: bool) {
 }
 
 impl Options {
+    /// Whether something is asked for of the whole tree, or of its propagation.
+    pub fn changes_tree(&self) -> bool {
+        self.set_tree | self.clear_tree != 0 || !self.propagation.is_empty()
+    }
+
     /// The attributes that are asked for, as mount(2) would understand them: of several kinds of atime, the strictest.
     pub fn attributes(&self) -> u64 {
         let of = |flags: u64| {

@@ -51,8 +51,7 @@ pub fn compile(
     attach(target, program);
     // A read-only one is remounted with all mounts below it in the end.
     let restricted_late = options.set & flag::RDONLY != 0;
-    let plain = options.set_tree | options.clear_tree == 0 && options.propagation.is_empty();
-    let entry = u8::from(plain && makes_entries(config, facts));
+    let entry = u8::from(!options.changes_tree() && makes_entries(config, facts));
     for hierarchy in &facts.v1_mounts {
         let set = options.attributes() | always;
         if own_namespace {

@@ -89,7 +89,7 @@ fn make_read_only(config: &Config, facts: &Facts, program: &mut Program) {
     }
 }
 
-/// The directory that most paths which are to be read-only are entries of: a new procfs, below whose entries nothing is
+/// The directory that most paths which are masked or to be read-only are entries of: a new procfs, below whose entries nothing is
 /// mounted, and none of which is a link. Empty where there is none.
 fn kernels_own<'a>(config: &'a Config, paths: &[&[u8]]) -> &'a str {
     let is_proc = |mount: &&Mount| mount.kind.as_deref() == Some("proc") && !is_bind(mount);
@@ -296,8 +296,8 @@ fn one(
         context = format!("context={label}");
         data.push(context.as_bytes());
     }
-    let plain = options.set_tree | options.clear_tree == 0 && options.propagation.is_empty();
-    let is_entry = plain && !options.copy_up && in_new_tmpfs(config, facts, index, &target);
+    let is_entry =
+        !options.changes_tree() && !options.copy_up && in_new_tmpfs(config, facts, index, &target);
     program.push(Op::FsTree {
         fstype: kind.into(),
         source: mount.source.as_deref().unwrap_or(kind).into(),
