@@ -19,34 +19,16 @@ fn open(machine: &Machine, path: Text<'_>) -> Outcome<Option<Fd>> {
     }
 }
 
-/// A directory whose entries are meant by their names, where there is one.
-struct Above<'a> {
-    path: Text<'a>,
-    directory: Option<Fd>,
-}
-
-impl<'a> Above<'a> {
-    fn open(machine: &Machine, path: Text<'a>) -> Outcome<Above<'a>> {
-        let directory = match path.bytes() {
-            b"" => None,
-            _ => open(machine, path)?,
-        };
-        Ok(Above { path, directory })
-    }
-
-    /// The directory, if the path is an entry of it; its name goes to `name`.
-    fn of(&self, path: Text<'_>, name: &mut Name) -> Option<i32> {
-        let (parent, last) = paths::split(path.bytes());
-        let directory = self.directory.as_ref()?;
-        let known = parent == self.path.bytes() && name.set_entry(last).is_ok();
-        known.then_some(directory.raw())
-    }
-
-    fn close(self, machine: &mut Machine) {
-        if let Some(directory) = self.directory {
-            machine.discard(directory);
-        }
-    }
+/// The directory, if the path is an entry of it; its name goes to `name`.
+fn entry(
+    machine: &mut Machine,
+    directory: Text<'_>,
+    path: Text<'static>,
+    name: &mut Name,
+) -> Option<i32> {
+    let (parent, _) = paths::split(path.bytes());
+    let is_entry = !parent.is_empty() && parent == directory.bytes();
+    is_entry.then(|| paths::place(machine, path, name).ok())?
 }
 
 /// Whether all is done: if not, another way may do.
@@ -84,12 +66,11 @@ fn mask_entry(
 }
 
 /// Hides files under the null device, and directories under one empty, read-only tmpfs.
-pub fn mask(machine: &mut Machine, directory: Text<'_>, list: List<'_>) -> Outcome {
-    let above = Above::open(machine, directory)?;
+pub fn mask(machine: &mut Machine, directory: Text<'_>, list: List<'static>) -> Outcome {
     let mut name = Name::new();
     let mut empty: Option<Fd> = None;
     for path in list.iter() {
-        if let Some(directory) = above.of(path, &mut name)
+        if let Some(directory) = entry(machine, directory, path, &mut name)
             && is_done(mask_entry(machine, directory, name.path(), &mut empty))
         {
             continue;
@@ -122,7 +103,6 @@ pub fn mask(machine: &mut Machine, directory: Text<'_>, list: List<'_>) -> Outco
     for cover in [machine.null.take(), empty].into_iter().flatten() {
         machine.discard(cover);
     }
-    above.close(machine);
     Ok(())
 }
 
@@ -179,11 +159,10 @@ fn read_only_entry(machine: &mut Machine, directory: i32, name: Path<'_>) -> Out
 }
 
 /// Makes paths read-only, each by a copy of its tree over itself.
-pub fn read_only(machine: &mut Machine, directory: Text<'_>, list: List<'_>) -> Outcome {
-    let above = Above::open(machine, directory)?;
+pub fn read_only(machine: &mut Machine, directory: Text<'_>, list: List<'static>) -> Outcome {
     let mut name = Name::new();
     for path in list.iter() {
-        if let Some(directory) = above.of(path, &mut name)
+        if let Some(directory) = entry(machine, directory, path, &mut name)
             && is_done(read_only_entry(machine, directory, name.path()))
         {
             continue;
@@ -221,6 +200,5 @@ pub fn read_only(machine: &mut Machine, directory: Text<'_>, list: List<'_>) -> 
         }
         machine.discard(target);
     }
-    above.close(machine);
     Ok(())
 }
