@@ -8,13 +8,15 @@ mod instruction;
 #[cfg(test)]
 pub mod kernel;
 pub mod number;
+#[cfg(test)]
+pub mod place;
 
 // The tests bring programs and a kernel of their own.
-#[cfg(test)]
-use crate::tests::place as entry;
 pub use entry::{program, scratch};
 #[cfg(test)]
 use kernel as instruction;
+#[cfg(test)]
+use place as entry;
 
 use crate::wire::{Malformed, call as step};
 use core::ffi::CStr;

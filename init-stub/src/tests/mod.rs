@@ -1,8 +1,6 @@
 //! The machine on programs of any bytes, and on a kernel that answers anything: whatever comes, each life ends with an
 //! exit, and every pointer that the kernel gets is good for as long as the call takes it to be.
 
-pub mod place;
-
 use crate::sys::kernel::{self, Exit};
 use crate::wire::any::{Random, with_seeds};
 use crate::wire::{HEADER_SIZE, List, MAGIC, Message, OPERATIONS, Op, Reader, Sink, Wire};
@@ -42,7 +40,7 @@ fn any_program(random: &mut Random) -> (Vec<u8>, usize) {
 
 /// The exit status of a whole life.
 fn live(program: Vec<u8>, scratch: usize, random: Random) -> usize {
-    let place = place::hold(program, scratch);
+    let place = crate::sys::place::hold(program, scratch);
     kernel::boot(random);
     let ended = catch_unwind(AssertUnwindSafe(|| crate::live()));
     drop(place);
