@@ -278,6 +278,48 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
+/// A list of strings, one behind the other in one piece of memory: for a list of hundreds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Strings {
+    text: String,
+    /// Where each of them ends in the text.
+    ends: Vec<u32>,
+}
+
+impl Strings {
+    /// The strings.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let end = *end as usize;
+            &self.text[std::mem::replace(&mut start, end)..end]
+        })
+    }
+}
+
+impl Value for Strings {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        *self = Strings::default();
+        reader.array(&mut |reader| {
+            self.text.push_str(&reader.text()?);
+            self.ends.push(self.text.len() as u32);
+            Ok(())
+        })
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.begin(b'[');
+        for string in self.iter() {
+            writer.element(&string.to_string());
+        }
+        writer.end(b']');
+    }
+
+    fn is_left_out(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
 /// What the names of a map's members stand for.
 pub trait Key: Ord {
     /// Reads the name.

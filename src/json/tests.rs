@@ -1,6 +1,6 @@
 //! What is read and refused, with serde_json as the judge of what is JSON.
 
-use super::{Reader, Value, Writer, object, parse, pretty, quoted, text, words};
+use super::{Reader, Strings, Value, Writer, object, parse, pretty, quoted, text, words};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -15,6 +15,7 @@ object! {
         name: Option<String> = "name",
         path: PathBuf = "path",
         list: Vec<String> = always "list",
+        strings: Strings = "strings",
         map: BTreeMap<Colour, Vec<u32>> = "map",
         inner: Option<Inner> = "inner" | "older",
         ;
@@ -44,9 +45,10 @@ fn read(json: &str) -> Result<Sample, String> {
 
 #[test]
 fn values_survive_a_round_trip() {
-    let json = r#"{"flag":true,"byte":65535,"number":-9223372036854775808,"most":18446744073709551615,"name":"a\"\\\n\u0001é","path":"/p","list":["x",""],"map":{"red":[1,2],"blue":[]},"inner":{"colour":"blue"}}"#;
+    let json = r#"{"flag":true,"byte":65535,"number":-9223372036854775808,"most":18446744073709551615,"name":"a\"\\\n\u0001é","path":"/p","list":["x",""],"strings":["","é","","x"],"map":{"red":[1,2],"blue":[]},"inner":{"colour":"blue"}}"#;
     let sample = read(json).unwrap();
     assert_eq!(sample.name.as_deref(), Some("a\"\\\n\u{1}é"));
+    assert!(sample.strings.iter().eq(["", "é", "", "x"]));
     assert_eq!(sample.map[&Colour::Red], [1, 2]);
     assert_eq!(String::from_utf8(text(&sample)).unwrap(), json);
     let empty = r#"{"flag":false,"number":0,"most":0,"path":"","list":[]}"#;

@@ -1,6 +1,6 @@
 //! config-linux.md, "Seccomp".
 
-use crate::json::{object, words};
+use crate::json::{Strings, object, words};
 
 object! {
     /// A system call filter.
@@ -28,7 +28,7 @@ object! {
     #[derive(Debug, Clone, Default)]
     pub struct SyscallRule {
         /// The system calls.
-        pub names: Vec<String> = required "names",
+        pub names: Strings = required "names",
         /// What happens to them.
         pub action: SeccompAction = required "action",
         /// The errno (or trace datum) of the action.

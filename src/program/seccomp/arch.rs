@@ -97,32 +97,105 @@ pub const NATIVE: usize = if cfg!(any(target_arch = "x86", target_arch = "arm"))
     0
 };
 
-/// The names of all syscalls of the family, for look-up.
-pub struct Names(Vec<&'static str>);
+/// How many syscalls the family has.
+const ROWS: usize = table::NUMBERS.len();
 
-impl Names {
-    /// Splits the table.
-    pub fn new() -> Names {
-        let mut names = Vec::with_capacity(table::NUMBERS.len());
-        names.extend(table::NAMES.split('\n'));
-        Names(names)
-    }
+/// Where each row's name begins in the table; and, behind the last, where one more would.
+static STARTS: [u16; ROWS + 1] = starts();
 
-    /// All of them, sorted.
-    #[cfg(test)]
-    pub fn all(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().copied()
-    }
+/// A hash table: 1 and the row of a name, at the place that the name's hash says or the next free one; 0 is free. It is
+/// made by the compiler, as a profile asks for hundreds of names and every run would have to make it anew.
+static PLACES: [u16; 1 << PLACE_BITS] = places();
+/// For at least twice as many places as there are rows.
+const PLACE_BITS: u32 = (2 * ROWS).next_power_of_two().trailing_zeros();
 
-    /// The row of a name that the family knows.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        self.0.binary_search(&name).ok()
+const fn starts() -> [u16; ROWS + 1] {
+    let names = table::NAMES.as_bytes();
+    let mut starts = [0; ROWS + 1];
+    let (mut row, mut at) = (1, 0);
+    while at < names.len() {
+        if names[at] == b'\n' {
+            starts[row] = at as u16 + 1;
+            row += 1;
+        }
+        at += 1;
     }
+    assert!(row == ROWS, "as many names as rows of numbers");
+    starts[ROWS] = names.len() as u16 + 1;
+    starts
 }
 
-/// The calls that can be made through a multiplexer, sorted: the number that `socketcall(2)` knows them by, or that
-/// of `ipc(2)` and 100.
-const MULTIPLEXED: [(&str, u64); 32] = [
+const fn places() -> [u16; 1 << PLACE_BITS] {
+    let mut places = [0; 1 << PLACE_BITS];
+    let mut row = 0;
+    while row < ROWS {
+        let (start, end) = bounds(row);
+        let (name, _) = table::NAMES.as_bytes().split_at(end);
+        let mut place = hash(name.split_at(start).1);
+        while places[place] != 0 {
+            place = (place + 1) % places.len();
+        }
+        row += 1;
+        places[place] = row as u16;
+    }
+    places
+}
+
+/// By the last eight bytes: most names that are alike begin alike.
+const fn hash(name: &[u8]) -> usize {
+    let word = match name.last_chunk() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => {
+            let (mut word, mut at) = (0, 0);
+            while at < name.len() {
+                word = word << 8 | name[at] as u64;
+                at += 1;
+            }
+            word
+        }
+    };
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - PLACE_BITS)) as usize
+}
+
+/// Where a row's name begins and ends in the table.
+const fn bounds(row: usize) -> (usize, usize) {
+    (STARTS[row] as usize, STARTS[row + 1] as usize - 1)
+}
+
+/// The row of a name that the family knows.
+pub const fn find(wanted: &[u8]) -> Option<usize> {
+    let mut place = hash(wanted);
+    while PLACES[place] != 0 {
+        let row = PLACES[place] as usize - 1;
+        if is_name(row, wanted) {
+            return Some(row);
+        }
+        place = (place + 1) % PLACES.len();
+    }
+    None
+}
+
+/// All names, by row.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    table::NAMES.split('\n')
+}
+
+const fn is_name(row: usize, wanted: &[u8]) -> bool {
+    let (names, (start, end)) = (table::NAMES.as_bytes(), bounds(row));
+    let mut at = 0;
+    if wanted.len() != end - start {
+        return false;
+    }
+    while at < wanted.len() && names[start + at] == wanted[at] {
+        at += 1;
+    }
+    at == wanted.len()
+}
+
+/// The calls that can be made through a multiplexer: the number that `socketcall(2)` knows them by, or that of `ipc(2)`
+/// and [`IPC_BASE`].
+const MULTIPLEXED: [(&str, u8); 32] = [
     ("accept", 5),
     ("accept4", 18),
     ("bind", 2),
@@ -156,28 +229,80 @@ const MULTIPLEXED: [(&str, u64); 32] = [
     ("socket", 1),
     ("socketpair", 8),
 ];
+const IPC_BASE: u8 = 100;
 
-/// For a call that can also be made through a multiplexer where the architecture has those: that one's name, and the
-/// first argument for this call.
-pub fn multiplexer(name: &str) -> Option<(&'static str, u64)> {
-    let index = MULTIPLEXED.binary_search_by_key(&name, |(name, _)| name);
-    let call = MULTIPLEXED[index.ok()?].1;
-    Some(if call > 100 {
-        ("ipc", call - 100)
-    } else {
-        ("socketcall", call)
-    })
-}
+/// By row, the number of [`MULTIPLEXED`]; 0 for all others.
+static CALLS: [u8; ROWS] = {
+    let mut calls = [0; ROWS];
+    let mut at = 0;
+    while at < MULTIPLEXED.len() {
+        if let Some(row) = find(MULTIPLEXED[at].0.as_bytes()) {
+            calls[row] = MULTIPLEXED[at].1;
+        }
+        at += 1;
+    }
+    calls
+};
+
+/// The rows of the multiplexers.
+const SOCKETCALL: Option<usize> = find(b"socketcall");
+const IPC: Option<usize> = find(b"ipc");
+
+/// The tables write Arm's private numbers, which start at [`PRIVATE`], from here on.
+const WRITTEN: u16 = 0xf000;
+const PRIVATE: u32 = 0xf_0000;
+
+/// How many slots there are for ordinary numbers, and how many for private ones: for all up to the greatest that the
+/// table has, and one that no syscall has.
+const STRETCHES: [usize; 2] = {
+    let mut stretches = [0; 2];
+    let mut at = 0;
+    while at < ROWS * table::COLUMNS {
+        let number = table::NUMBERS[at / table::COLUMNS][at % table::COLUMNS];
+        let (stretch, needed) = (number / WRITTEN, number % WRITTEN + 2);
+        if number != table::NONE && stretches[stretch as usize] < needed as usize {
+            stretches[stretch as usize] = needed as usize;
+        }
+        at += 1;
+    }
+    stretches
+};
+
+/// How many slots there are: places for all syscall numbers of an architecture, and hardly more.
+pub const SLOTS: usize = STRETCHES[0] + STRETCHES[1];
 
 impl Arch {
-    /// The number of the syscall of this row, if the architecture has it.
-    pub fn number(&self, row: usize) -> Option<u32> {
-        let number = match table::NUMBERS[row][self.column] {
-            table::NONE => return None,
-            // Arm's private calls start at 0xf0000.
-            private @ 0xf000.. => 0xf_0000 | u32::from(private & 0xfff),
-            number => u32::from(number),
+    /// The slot of the syscall of this row, if the architecture has it.
+    #[inline(always)]
+    pub fn slot(&self, row: usize) -> Option<usize> {
+        match table::NUMBERS[row][self.column] {
+            table::NONE => None,
+            private @ WRITTEN.. => Some(STRETCHES[0] + usize::from(private - WRITTEN)),
+            number => Some(number.into()),
+        }
+    }
+
+    /// The number of a slot; it rises with the slots.
+    pub fn number(&self, slot: usize) -> u32 {
+        let number = match slot.checked_sub(STRETCHES[0]) {
+            Some(private) => PRIVATE + private as u32,
+            None => slot as u32,
         };
-        Some(if self.x32 { number | X32_BIT } else { number })
+        if self.x32 { number | X32_BIT } else { number }
+    }
+
+    /// For the row of a call that can also be made through a multiplexer: that one's slot, and its first argument for
+    /// this call.
+    #[inline(always)]
+    pub fn multiplexer(&self, row: usize) -> Option<(usize, u64)> {
+        if !self.multiplexed {
+            return None;
+        }
+        let (multiplexer, call) = match CALLS[row] {
+            0 => return None,
+            call @ ..=IPC_BASE => (SOCKETCALL, call),
+            call => (IPC, call - IPC_BASE),
+        };
+        Some((self.slot(multiplexer?)?, call.into()))
     }
 }

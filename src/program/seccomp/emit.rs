@@ -5,6 +5,7 @@
 
 use super::graph::{Graph, Id, Jump, Node};
 use crate::error::{Error, Result};
+use std::num::NonZeroU32;
 
 const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const AND: u16 = (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16;
@@ -34,26 +35,22 @@ pub struct Insn {
     pub k: u32,
 }
 
-/// How control can come to a test.
+/// What is known of a node.
 #[derive(Clone, Copy, Default)]
-struct Entries {
-    /// The word may have to be loaded.
-    cold: bool,
-    /// Seen already by the walk.
-    seen: bool,
-}
-
-/// Where a node was placed, counted from the program's end.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    cold: Option<usize>,
-    warm: Option<usize>,
+struct Known {
+    /// Some way leads to it.
+    reached: bool,
+    /// Some way leads to it on which the word that it compares has yet to be loaded.
+    cold_reached: bool,
+    /// Where it was placed for those ways: how many instructions there are from there to the program's end.
+    cold: Option<NonZeroU32>,
+    /// And for those on which the word is loaded.
+    warm: Option<NonZeroU32>,
 }
 
 struct Emitter<'a> {
-    graph: &'a Graph,
-    entries: Vec<Entries>,
-    places: Vec<Place>,
+    nodes: &'a [Node],
+    known: &'a mut [Known],
     code: Vec<Insn>,
 }
 
@@ -69,18 +66,19 @@ pub fn returns(bpf: &[u8], verdict: u32) -> bool {
 pub fn emit(graph: &Graph, root: Id) -> Result<Vec<u8>> {
     let count = graph.nodes.len();
     let mut emitter = Emitter {
-        graph,
-        entries: vec![Entries::default(); count],
-        places: vec![Place::default(); count],
-        code: vec![],
+        nodes: &graph.nodes,
+        known: &mut vec![Known::default(); count],
+        code: Vec::with_capacity(count),
     };
     // Every node refers to earlier ones only, so one walk downwards sees all ways to a node before the node.
-    emitter.entries[root as usize] = Entries {
-        cold: true,
-        seen: true,
-    };
-    for id in (0..count).rev() {
-        emitter.mark(id);
+    emitter.reach(root, false);
+    for id in (0..count as Id).rev() {
+        if let Node::Test { yes, no, .. } = &graph.nodes[id as usize]
+            && emitter.known[id as usize].reached
+        {
+            emitter.reach(*yes, emitter.is_warm(id, *yes));
+            emitter.reach(*no, emitter.is_warm(id, *no));
+        }
     }
     emitter.place(root);
     if emitter.code.is_empty() {
@@ -93,22 +91,24 @@ pub fn emit(graph: &Graph, root: Id) -> Result<Vec<u8>> {
             emitter.code.len()
         )));
     }
-    let mut bytes = Vec::with_capacity(emitter.code.len() * 8);
+    let mut bytes = Vec::with_capacity(emitter.code.len() * INSTRUCTION);
     for insn in emitter.code.iter().rev() {
-        bytes.extend_from_slice(&insn.code.to_ne_bytes());
-        bytes.extend_from_slice(&[insn.yes, insn.no]);
-        bytes.extend_from_slice(&insn.k.to_ne_bytes());
+        bytes.extend_from_slice(&insn.bytes());
     }
     Ok(bytes)
 }
 
+impl Insn {
+    fn bytes(&self) -> [u8; INSTRUCTION] {
+        let ([a, b], [c, d, e, f]) = (self.code.to_ne_bytes(), self.k.to_ne_bytes());
+        [a, b, self.yes, self.no, c, d, e, f]
+    }
+}
+
 impl Emitter<'_> {
     /// Whether the word that `to` compares is in the accumulator after `from`'s test.
-    fn warm(&self, from: Id, to: Id) -> bool {
-        match (
-            self.graph.nodes[from as usize],
-            self.graph.nodes[to as usize],
-        ) {
+    fn is_warm(&self, from: Id, to: Id) -> bool {
+        match (&self.nodes[from as usize], &self.nodes[to as usize]) {
             (
                 Node::Test { offset, mask, .. },
                 Node::Test {
@@ -121,18 +121,10 @@ impl Emitter<'_> {
         }
     }
 
-    fn mark(&mut self, id: usize) {
-        if !self.entries[id].seen {
-            return;
-        }
-        if let Node::Test { yes, no, .. } = self.graph.nodes[id] {
-            for next in [yes, no] {
-                let warm = self.warm(id as Id, next);
-                let entries = &mut self.entries[next as usize];
-                entries.seen = true;
-                entries.cold |= !warm;
-            }
-        }
+    fn reach(&mut self, id: Id, warm: bool) {
+        let known = &mut self.known[id as usize];
+        known.reached = true;
+        known.cold_reached |= !warm;
     }
 
     /// Lays a test after what it leads to.
@@ -144,23 +136,23 @@ impl Emitter<'_> {
             k,
             yes,
             no,
-        } = self.graph.nodes[id as usize]
+        } = self.nodes[id as usize]
         else {
             return;
         };
-        if self.places[id as usize].warm.is_some() {
+        if self.known[id as usize].warm.is_some() {
             return;
         }
         self.place(yes);
         self.place(no);
-        let (yes_warm, no_warm) = (self.warm(id, yes), self.warm(id, no));
+        let (yes_warm, no_warm) = (self.is_warm(id, yes), self.is_warm(id, no));
         // A stand-in for the one may push the other out of reach, so look until neither adds any.
         let (yes, no) = loop {
             let before = self.code.len();
             let yes = self.target(yes, yes_warm);
             let no = self.target(no, no_warm);
             if self.code.len() == before {
-                break (before - 1 - yes, before - 1 - no);
+                break (before - yes, before - no);
             }
         };
         let code = match jump {
@@ -168,64 +160,43 @@ impl Emitter<'_> {
             Jump::Gt => GT,
             Jump::Ge => GE,
         };
-        self.code.push(Insn {
-            code,
-            yes: yes as u8,
-            no: no as u8,
-            k,
-        });
-        self.places[id as usize].warm = Some(self.code.len() - 1);
-        if self.entries[id as usize].cold {
+        let end = self.push(code, yes as u8, no as u8, k);
+        self.known[id as usize].warm = end;
+        if self.known[id as usize].cold_reached {
             if mask != u32::MAX {
-                self.code.push(Insn {
-                    code: AND,
-                    yes: 0,
-                    no: 0,
-                    k: mask,
-                });
+                self.push(AND, 0, 0, mask);
             }
-            self.code.push(Insn {
-                code: LOAD,
-                yes: 0,
-                no: 0,
-                k: offset,
-            });
-            self.places[id as usize].cold = Some(self.code.len() - 1);
+            self.known[id as usize].cold = self.push(LOAD, 0, 0, offset);
         }
+    }
+
+    /// Lays an instruction, and returns its place.
+    fn push(&mut self, code: u16, yes: u8, no: u8, k: u32) -> Option<NonZeroU32> {
+        self.code.push(Insn { code, yes, no, k });
+        NonZeroU32::new(self.code.len() as u32)
     }
 
     /// Where to jump for this node from the next instruction; lays a stand-in if that is too far.
     fn target(&mut self, id: Id, warm: bool) -> usize {
-        let place = self.places[id as usize];
+        let place = self.known[id as usize];
         let known = if warm { place.warm } else { place.cold };
+        let known = known.map(|place| place.get() as usize);
         if let Some(at) = known
-            && self.code.len() - 1 - at <= REACH
+            && self.code.len() - at <= REACH
         {
             return at;
         }
-        let insn = match (self.graph.nodes[id as usize], known) {
-            (Node::Return(action), _) => Insn {
-                code: RETURN,
-                yes: 0,
-                no: 0,
-                k: action,
-            },
-            (Node::Test { .. }, Some(at)) => Insn {
-                code: ALWAYS,
-                yes: 0,
-                no: 0,
-                k: (self.code.len() - 1 - at) as u32,
-            },
+        let end = match (self.nodes[id as usize], known) {
+            (Node::Return(action), _) => self.push(RETURN, 0, 0, action),
+            (Node::Test { .. }, Some(at)) => self.push(ALWAYS, 0, 0, (self.code.len() - at) as u32),
             (Node::Test { .. }, None) => unreachable!("a test is placed before what leads to it"),
         };
-        self.code.push(insn);
-        let at = self.code.len() - 1;
-        let place = &mut self.places[id as usize];
+        let place = &mut self.known[id as usize];
         if warm {
-            place.warm = Some(at);
+            place.warm = end;
         } else {
-            place.cold = Some(at);
+            place.cold = end;
         }
-        at
+        self.code.len()
     }
 }

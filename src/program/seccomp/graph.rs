@@ -60,8 +60,10 @@ impl Node {
     /// random bytes and its price, a sixth of a plan's instructions.
     fn hash(&self) -> usize {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let words = match *self {
-            Node::Return(action) => [action, 0, 0, 0, 0, 0],
+        let two = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
+        let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(ODD);
+        let hash = match *self {
+            Node::Return(action) => mix(0, action.into()),
             Node::Test {
                 offset,
                 mask,
@@ -69,11 +71,12 @@ impl Node {
                 k,
                 yes,
                 no,
-            } => [offset + 1 + ((jump as u32) << 16), mask, k, yes, no, 0],
+            } => {
+                let word = two(offset + 1 + ((jump as u32) << 16), mask);
+                mix(mix(word, two(k, yes)), no.into())
+            }
         };
-        let mix =
-            |hash: u64, word: &u32| (hash.rotate_left(5) ^ u64::from(*word)).wrapping_mul(ODD);
-        (words.iter().fold(0, mix) >> 32) as usize
+        (hash >> 32) as usize
     }
 }
 
@@ -83,7 +86,7 @@ pub type Range = (u32, Id);
 impl Graph {
     /// No nodes yet, and room for those of most filters.
     pub fn new() -> Graph {
-        const NODES: usize = 1024;
+        const NODES: usize = 512;
         Graph {
             nodes: Vec::with_capacity(NODES),
             places: vec![0; 2 * NODES],
@@ -108,12 +111,13 @@ impl Graph {
 
     /// The place of a node, and its id if it is there.
     fn look(&self, node: &Node) -> (usize, Option<Id>) {
+        let (nodes, places) = (&self.nodes[..], &self.places[..]);
         let mut place = node.hash();
         loop {
-            place &= self.places.len() - 1;
-            match self.places[place] {
+            place &= places.len() - 1;
+            match places[place] {
                 0 => return (place, None),
-                id if self.nodes[id as usize - 1] == *node => return (place, Some(id - 1)),
+                id if nodes[id as usize - 1] == *node => return (place, Some(id - 1)),
                 _ => place += 1,
             }
         }
@@ -239,49 +243,52 @@ impl Graph {
     }
 
     /// A search tree over ranges of syscall numbers; the first range starts at or below any number that gets here.
+    /// What the ranges are afterwards means nothing.
     ///
     /// Only comparisons of the number: the kernel then learns which syscalls are always allowed and skips the filter
     /// for them (`seccomp_cache_prepare`), which it could not with, say, shifts of bit maps.
-    pub fn search(&mut self, ranges: &[Range]) -> Id {
+    pub fn search(&mut self, ranges: &mut [Range]) -> Id {
         let count = ranges.len();
-        // One number between two ranges of the same fate costs one instruction.
-        let odd_one = |i: usize| {
-            i > 0
-                && i + 1 < count
-                && ranges[i - 1].1 == ranges[i + 1].1
-                && ranges[i + 1].0 - ranges[i].0 == 1
-        };
         match ranges {
             [] => unreachable!("a search among no ranges"),
             [(_, only)] => return *only,
             _ => {}
         }
         if count <= LINEAR
-            && let Some(i) = (0..count).find(|i| odd_one(*i))
+            && let Some(i) = (0..count).find(|i| is_odd_one(ranges, *i))
         {
-            let rest: Vec<Range> = [&ranges[..i], &ranges[i + 2..]].concat();
-            let no = self.search(&rest);
-            return self.test(NR, Jump::Eq, ranges[i].0, ranges[i].1, no);
+            let (number, yes) = ranges[i];
+            ranges.copy_within(i + 2.., i);
+            let no = self.search(&mut ranges[..count - 2]);
+            return self.test(NR, Jump::Eq, number, yes, no);
         }
         let middle = count / 2;
         let near = [middle, middle + 1, middle - 1];
         let wide = |i: usize| i + 1 < count && ranges[i + 1].0 - ranges[i].0 > 1;
         if let Some(i) = near
             .into_iter()
-            .find(|i| count > LINEAR && odd_one(*i - 1) && wide(*i))
+            .find(|i| count > LINEAR && is_odd_one(ranges, *i - 1) && wide(*i))
         {
             // Both halves get a part of this range, so that the number before it stays between its equals.
             let (pivot, id) = (ranges[i].0 + 1, ranges[i].1);
-            let right: Vec<Range> = [&[(pivot, id)], &ranges[i + 1..]].concat();
-            let (no, yes) = (self.search(&ranges[..=i]), self.search(&right));
+            let no = self.search(&mut ranges[..=i]);
+            ranges[i] = (pivot, id);
+            let yes = self.search(&mut ranges[i..]);
             return self.test(NR, Jump::Ge, pivot, yes, no);
         }
-        let (no, yes) = (
-            self.search(&ranges[..middle]),
-            self.search(&ranges[middle..]),
-        );
-        self.test(NR, Jump::Ge, ranges[middle].0, yes, no)
+        let (left, right) = ranges.split_at_mut(middle);
+        let pivot = right[0].0;
+        let (no, yes) = (self.search(left), self.search(right));
+        self.test(NR, Jump::Ge, pivot, yes, no)
     }
+}
+
+/// Whether it is one number between two ranges of the same fate: that costs one instruction.
+fn is_odd_one(ranges: &[Range], i: usize) -> bool {
+    i > 0
+        && i + 1 < ranges.len()
+        && ranges[i - 1].1 == ranges[i + 1].1
+        && ranges[i + 1].0 - ranges[i].0 == 1
 }
 
 /// Up to this many ranges, odd ones are picked out one by one.

@@ -33,9 +33,9 @@ pub use simulator::is_valid;
 
 use crate::error::{Error, Result};
 use crate::oci::{Config, Seccomp, SeccompAction, SeccompFlag, annotation};
-use arch::{AUDIT_X86_64, Names, X32_BIT};
+use arch::{AUDIT_X86_64, SLOTS, X32_BIT};
 use graph::{Graph, Id, Jump, Range};
-use rules::{Cond, Rules};
+use rules::{Cond, Conflict, Rules};
 
 /// A filter, ready for seccomp(2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,9 +137,8 @@ pub fn compile(seccomp: &Seccomp, strict: bool) -> Result<Filter> {
             "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as default action",
         ));
     }
-    let names = Names::new();
     let mut sets: Vec<Rules> = listed(seccomp);
-    let notify = add_rules(seccomp, default, &names, &mut sets, strict)?;
+    let notify = add_rules(seccomp, default, &mut sets, strict)?;
     // A tracer that is asked about a new syscall should see it; an allowed one is the kernel's to refuse.
     let stub = !matches!(
         seccomp.default_action,
@@ -191,17 +190,12 @@ fn listed(seccomp: &Seccomp) -> Vec<Rules> {
 }
 
 /// Adds all rules to all architectures, and tells whether any notifies.
-fn add_rules(
-    seccomp: &Seccomp,
-    default: u32,
-    names: &Names,
-    sets: &mut [Rules],
-    strict: bool,
-) -> Result<bool> {
+fn add_rules(seccomp: &Seccomp, default: u32, sets: &mut [Rules], strict: bool) -> Result<bool> {
     let mut notify = false;
     for (i, rule) in seccomp.syscalls.iter().enumerate() {
         let field = |rest: &str| format!("linux.seccomp.syscalls[{i}]{rest}");
-        let does = action(rule.action, rule.errno_ret);
+        // What happens anyway needs no rule.
+        let does = Some(action(rule.action, rule.errno_ret)).filter(|does| *does != default);
         if let Some(at) = rule.args.iter().position(|arg| arg.index >= MAX_ARGUMENTS) {
             return Err(Error::new(format!(
                 "{}: {} is too high, a syscall has {MAX_ARGUMENTS} arguments (0 to 5)",
@@ -215,7 +209,7 @@ fn add_rules(
             .iter()
             .enumerate()
             .any(|(at, cond)| conds[..at].iter().any(|other| other.arg == cond.arg));
-        for name in &rule.names {
+        for name in rule.names.iter() {
             if name.is_empty() {
                 return Err(Error::new(format!(
                     "{}: empty string is not a valid syscall",
@@ -232,33 +226,27 @@ fn add_rules(
                     )));
                 }
             }
-            let Some(row) = names.find(name) else {
+            let Some(row) = arch::find(name.as_bytes()) else {
                 if strict {
                     let what = format!("{}: unknown syscall {name:?}", field(".names"));
                     return Err(Error::new(what));
                 }
                 continue;
             };
-            let conflict = |_| {
-                Error::new(format!(
-                    "{}: {} on syscall {name} contradicts an earlier rule with the same conditions",
-                    field(".action"),
-                    rule.action.name()
-                ))
-            };
-            let through = arch::multiplexer(name);
             for set in sets.iter_mut() {
-                set.know(row, through);
-                if does == default {
-                    continue;
-                }
-                if apart {
-                    for cond in conds.chunks(1) {
-                        set.add(names, row, through, cond, does).map_err(conflict)?;
-                    }
+                let added = if apart {
+                    conds
+                        .chunks(1)
+                        .try_for_each(|cond| set.add(row, cond, does))
                 } else {
-                    set.add(names, row, through, &conds, does)
-                        .map_err(conflict)?;
+                    set.add(row, &conds, does)
+                };
+                if added == Err(Conflict) {
+                    return Err(Error::new(format!(
+                        "{}: {} on syscall {name} contradicts an earlier rule with the same conditions",
+                        field(".action"),
+                        rule.action.name()
+                    )));
                 }
             }
         }
@@ -347,29 +335,33 @@ impl Space<'_> {
                 self.range(u32::MAX, default);
             }
         }
-        let ranges = std::mem::take(&mut self.ranges);
-        self.graph.search(&ranges)
+        self.graph.search(&mut self.ranges)
     }
 
     /// The numbers from `start` up to the last of the rules, and all after it, whose fate is returned.
     fn fill(&mut self, start: u32, set: &Rules) -> Id {
         let default = self.graph.verdict(self.default);
-        let stub = self.stub && set.last != 0;
+        let leaf = |verdict| self.graph.leaf(verdict, default, set.arch.wide);
+        let leaves: Vec<Id> = set.verdicts.iter().map(leaf).collect();
         self.range(start, default);
-        for (number, verdict) in &set.verdicts {
-            if stub && *number > set.last {
-                // A multiplexed call's direct number, which does not count among those that the profile names.
-                break;
+        // Behind the last may be a multiplexed call's direct number, which does not count among those that are named.
+        let last = set.known.checked_sub(1).map(|slot| set.arch.number(slot));
+        let last = last.filter(|number| self.stub && *number != 0);
+        let slots = if last.is_some() { set.known } else { SLOTS };
+        let mut before = 0;
+        for (slot, fate) in set.fates[..slots].iter().enumerate() {
+            if *fate != before {
+                before = *fate;
+                let known = usize::from(before).checked_sub(1);
+                let id = known.map_or(default, |place| leaves[place]);
+                self.range(set.arch.number(slot), id);
             }
-            let leaf = self.graph.leaf(verdict, default, set.arch.wide);
-            self.range(*number, leaf);
-            self.range(number + 1, default);
         }
-        if !stub {
+        let Some(last) = last else {
             return default;
-        }
+        };
         let enosys = self.graph.verdict(ENOSYS);
-        self.range(set.last + 1, enosys);
+        self.range(last + 1, enosys);
         enosys
     }
 

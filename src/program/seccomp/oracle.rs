@@ -160,7 +160,7 @@ fn describe(seccomp: &Seccomp, text: &mut String) {
             })
             .collect();
         let apart = (0..6).any(|i| rule.args.iter().filter(|arg| arg.index == i).count() > 1);
-        for name in &rule.names {
+        for name in rule.names.iter() {
             writeln!(text, "know {name}").unwrap();
             if does == default {
                 continue;
@@ -265,7 +265,6 @@ struct Read {
 }
 
 fn read(seccomp: &Seccomp, call: &Call) -> Read {
-    let names = arch::Names::new();
     let default = action(seccomp.default_action, seccomp.default_errno_ret);
     let x32 = call.nr & arch::X32_BIT != 0;
     let family = arch::FAMILY
@@ -294,16 +293,16 @@ fn read(seccomp: &Seccomp, call: &Call) -> Read {
     for rule in &seccomp.syscalls {
         let does = action(rule.action, rule.errno_ret);
         let apart = (0..6).any(|i| rule.args.iter().filter(|arg| arg.index == i).count() > 1);
-        for name in &rule.names {
-            let Some(row) = names.find(name).filter(|_| does != default) else {
+        for name in rule.names.iter() {
+            let Some(row) = arch::find(name.as_bytes()).filter(|_| does != default) else {
                 continue;
             };
-            let mut forms = vec![(family.number(row), None)];
-            if let Some((through, number)) = arch::multiplexer(name).filter(|_| family.multiplexed)
-            {
-                forms.push((family.number(names.find(through).unwrap()), Some(number)));
-            }
-            for (_, number) in forms.into_iter().filter(|(nr, _)| *nr == Some(call.nr)) {
+            let direct = family.slot(row).map(|slot| (slot, None));
+            let through = family.multiplexer(row);
+            let forms = direct
+                .into_iter()
+                .chain(through.map(|(slot, number)| (slot, Some(number))));
+            for (_, number) in forms.filter(|(slot, _)| family.number(*slot) == call.nr) {
                 conditions.extend(&rule.args);
                 if number.is_some_and(|number| number != call.args[0] & width) {
                     continue;
@@ -349,16 +348,14 @@ fn read(seccomp: &Seccomp, call: &Call) -> Read {
 fn filters_decide_as_those_of_libseccomp() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     // What libseccomp 2.5.4 knows too: numbers up to 450.
-    let known = arch::Names::new();
-    let all: Vec<&str> = known
-        .all()
+    let all: Vec<&str> = arch::names()
         .filter(|name| {
-            let row = known.find(name).unwrap();
+            let row = arch::find(name.as_bytes()).unwrap();
             !matches!(*name, "uretprobe" | "uprobe")
                 && arch::FAMILY[0]
-                    .number(row)
-                    .or(arch::FAMILY[1].number(row))
-                    .is_some_and(|number| number <= 450)
+                    .slot(row)
+                    .or(arch::FAMILY[1].slot(row))
+                    .is_some_and(|slot| slot <= 450)
         })
         .collect();
     let profiles: Vec<Seccomp> = (0..PROFILES)
@@ -426,13 +423,13 @@ fn filters_decide_as_those_of_libseccomp() {
         for _ in 0..CALLS {
             let family = &arch::FAMILY[random.below(3)];
             let name = random.pick(&NAMES[..15]);
-            let Some(nr) = family.number(known.find(name).unwrap()) else {
+            let Some(slot) = family.slot(arch::find(name.as_bytes()).unwrap()) else {
                 continue;
             };
             let nr = if family.multiplexed && random.below(2) == 0 {
                 random.pick(&[102, 117])
             } else {
-                nr
+                family.number(slot)
             };
             let mut args = [0; 6];
             for arg in &mut args[..3] {

@@ -1,10 +1,8 @@
 //! The rules of one architecture: which syscall number gets which verdict.
 
-use super::arch::{Arch, Names};
+use super::arch::{Arch, SLOTS};
 use crate::oci::{SeccompOperator as Op, SyscallArg};
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// A condition on one argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,47 +70,42 @@ pub enum Verdict {
 pub struct Rules {
     /// The architecture.
     pub arch: &'static Arch,
-    /// By number; the default action for all others.
-    pub verdicts: BTreeMap<u32, Verdict>,
-    /// The greatest number that any rule names, even a redundant one; 0 if none.
-    pub last: u32,
+    /// By slot, 1 and the verdict's place; 0 for the default action. A place in a list of slots is found without a search,
+    /// and next to all of a profile's hundreds of syscalls share one verdict.
+    pub fates: Vec<u16>,
+    /// The verdicts; not each is still some slot's.
+    pub verdicts: Vec<Verdict>,
+    /// Behind the greatest slot that any rule names, even a redundant one; 0 if none does.
+    pub known: usize,
 }
 
 /// The rule contradicts an earlier one: the same conditions, or some of them, with another action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conflict;
 
-/// What [`arch::multiplexer`](super::arch::multiplexer) says of a syscall.
-pub type Through = Option<(&'static str, u64)>;
-
 impl Rules {
     /// No rules yet.
     pub fn new(arch: &'static Arch) -> Rules {
         Rules {
             arch,
-            verdicts: BTreeMap::new(),
-            last: 0,
+            fates: vec![0; SLOTS],
+            verdicts: Vec::new(),
+            known: 0,
         }
     }
 
-    /// Notes that the profile knows the syscall of this row; `through` says whether it can be multiplexed.
-    pub fn know(&mut self, row: usize, through: Through) {
-        // A call that is multiplexed counts not by its direct number: libseccomp resolves it to a pseudo number.
-        if through.is_none() || !self.arch.multiplexed {
-            self.last = self.last.max(self.arch.number(row).unwrap_or(0));
+    /// Adds a rule for a syscall, and for its multiplexed form. Without an action it changes nothing, but that the profile
+    /// knows the syscall.
+    pub fn add(&mut self, row: usize, conds: &[Cond], action: Option<u32>) -> Result<(), Conflict> {
+        let (slot, through) = (self.arch.slot(row), self.arch.multiplexer(row));
+        if let (Some(slot), None) = (slot, through) {
+            // A call that is multiplexed counts not by its direct number: libseccomp resolves it to a pseudo number.
+            self.known = self.known.max(slot + 1);
         }
-    }
-
-    /// Adds a rule for a syscall, and for its multiplexed form.
-    pub fn add(
-        &mut self,
-        names: &Names,
-        row: usize,
-        through: Through,
-        conds: &[Cond],
-        action: u32,
-    ) -> Result<(), Conflict> {
-        if let Some((multiplexer, call)) = through.filter(|_| self.arch.multiplexed) {
+        let Some(action) = action else {
+            return Ok(());
+        };
+        if let Some((slot, call)) = through {
             // The first argument is the call's number then, and a condition on it is lost, as with libseccomp.
             let mut muxed = vec![Cond {
                 arg: 0,
@@ -121,73 +114,72 @@ impl Rules {
                 value: call,
             }];
             muxed.extend(conds.iter().filter(|cond| cond.arg != 0));
-            if let Some(number) = names
-                .find(multiplexer)
-                .and_then(|row| self.arch.number(row))
-            {
-                self.insert(number, &muxed, action)?;
-            }
+            self.insert(slot, muxed, action)?;
         }
-        match self.arch.number(row) {
-            Some(number) => self.insert(number, conds, action),
-            None => Ok(()),
+        match slot {
+            Some(slot) if conds.is_empty() => self.insert_always(slot, action),
+            Some(slot) => self.insert(slot, conds.to_vec(), action)?,
+            None => {}
         }
+        Ok(())
     }
 
-    /// An unconditional rule beats conditional ones; among unconditional rules the first stands.
-    fn insert(&mut self, number: u32, conds: &[Cond], action: u32) -> Result<(), Conflict> {
+    fn insert(&mut self, slot: usize, mut conds: Vec<Cond>, action: u32) -> Result<(), Conflict> {
         let width = if self.arch.wide {
             u64::MAX
         } else {
             u64::from(u32::MAX)
         };
-        let mut conds: Vec<Cond> = conds
-            .iter()
-            .map(|cond| {
-                let mask = cond.mask & width;
-                Cond {
-                    mask,
-                    value: cond.value & mask,
-                    ..*cond
-                }
-            })
-            .filter(|cond| cond.mask != 0)
-            .collect();
+        conds.retain_mut(|cond| {
+            cond.mask &= width;
+            cond.value &= cond.mask;
+            cond.mask != 0
+        });
+        if conds.is_empty() {
+            self.insert_always(slot, action);
+            return Ok(());
+        }
         sort_by_argument(&mut conds);
-        let always = conds.is_empty();
-        let chain = Chain { conds, action };
-        match self.verdicts.entry(number) {
-            Entry::Vacant(entry) => {
-                entry.insert(if always {
-                    Verdict::Always(action)
-                } else {
-                    Verdict::When(vec![chain])
-                });
+        let fate = self.fates[slot];
+        if fate == 0 {
+            let chain = Chain { conds, action };
+            self.verdicts.push(Verdict::When(vec![chain]));
+            self.fates[slot] = self.verdicts.len() as u16;
+            return Ok(());
+        }
+        if let Verdict::When(chains) = &mut self.verdicts[usize::from(fate) - 1] {
+            for old in chains.iter() {
+                if old.action != action && old.conds.starts_with(&conds) {
+                    return Err(Conflict);
+                }
+                if conds.starts_with(&old.conds) {
+                    return Ok(());
+                }
             }
-            Entry::Occupied(mut entry) => match entry.get_mut() {
-                Verdict::Always(_) => {}
-                Verdict::When(_) if always => {
-                    entry.insert(Verdict::Always(action));
-                }
-                Verdict::When(chains) => {
-                    for old in chains.iter() {
-                        if old.action != action && old.conds.starts_with(&chain.conds) {
-                            return Err(Conflict);
-                        }
-                        if chain.conds.starts_with(&old.conds) {
-                            return Ok(());
-                        }
-                    }
-                    chains.push(chain);
-                }
-            },
+            chains.push(Chain { conds, action });
         }
         Ok(())
     }
 
+    /// An unconditional rule beats conditional ones; among unconditional rules the first stands.
+    fn insert_always(&mut self, slot: usize, action: u32) {
+        let fate = self.fates[slot];
+        if fate != 0 && matches!(self.verdicts[usize::from(fate) - 1], Verdict::Always(_)) {
+            return;
+        }
+        let is_same =
+            |verdict: &Verdict| matches!(verdict, Verdict::Always(other) if *other == action);
+        let known = self.verdicts.iter().position(is_same);
+        let place = known.unwrap_or_else(|| {
+            self.verdicts.push(Verdict::Always(action));
+            self.verdicts.len() - 1
+        });
+        self.fates[slot] = place as u16 + 1;
+    }
+
     /// Puts chains of different actions into the order that libseccomp's tree gives them.
     pub fn finish(&mut self) {
-        for verdict in self.verdicts.values_mut() {
+        for verdict in &mut self.verdicts {
             if let Verdict::When(chains) = verdict
                 && chains.iter().any(|chain| chain.action != chains[0].action)
             {

@@ -347,9 +347,15 @@ fn an_unknown_syscall_is_an_error_when_asked_for() {
 }
 
 #[test]
-fn the_table_is_sorted() {
-    let names = super::arch::Names::new();
-    assert!(names.find("read").is_some() && names.find("zzz").is_none());
-    let native = &super::arch::FAMILY[super::arch::NATIVE];
-    assert!(native.number(names.find("openat2").unwrap()) == Some(437));
+fn every_name_of_the_table_is_found() {
+    use super::arch::{FAMILY, NATIVE, find, names};
+    for (row, name) in names().enumerate() {
+        assert_eq!(find(name.as_bytes()), Some(row), "{name}");
+    }
+    for wrong in ["", "zzz", "rea", "reads", "read\nreadahead"] {
+        assert_eq!(find(wrong.as_bytes()), None);
+    }
+    let native = &FAMILY[NATIVE];
+    let slot = find(b"openat2").and_then(|row| native.slot(row));
+    assert_eq!(slot.map(|slot| native.number(slot)), Some(437));
 }
