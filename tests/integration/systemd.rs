@@ -369,6 +369,25 @@ fn a_bus_that_is_not_there_is_named() {
 }
 
 #[test]
+fn systemd_is_spoken_to_without_a_bus() {
+    needs_systemd!();
+    root_only!("hides the bus");
+    let mut bundle = placed(":test:NAME");
+    bundle.set_args(&["cat", "/proc/self/cgroup"]);
+    bundle.write_config();
+    let run = bundle.command(&["run", "--bundle"]);
+    let mut command = Command::new("unshare");
+    let script = "mount -t tmpfs none /run/dbus && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", script, "sh"]);
+    command.arg(run.get_program()).args(run.get_args());
+    command.arg(bundle.bundle()).arg(&bundle.id);
+    bundle.spawn(command).wait().ok();
+    let unit = format!("test-{}.scope", bundle.id);
+    assert_eq!(property(&unit, "LoadState"), "not-found");
+    bundle.assert_nothing_left();
+}
+
+#[test]
 fn a_failed_start_leaves_no_unit() {
     needs_systemd!();
     let mut bundle = placed(":test:NAME");

@@ -1,7 +1,9 @@
 //! A connection to systemd over D-Bus: method calls out, replies and signals in.
 //!
 //! Everything that need not wait for an answer goes out in one write(2): the authentication, the greeting, and the first
-//! calls. A connection lives as long as the one thing that it is made for, so that no signals pile up on it.
+//! calls. Not so to systemd itself, which may read of the calls that come with the authentication, and then wait for more
+//! before it looks at them. A connection lives as long as the one thing that it is made for, so that no signals pile up
+//! on it.
 
 use super::dial::dial;
 use super::value::{Value, Writer};
@@ -29,6 +31,9 @@ const ERROR_NAME: u8 = 4;
 const REPLY_SERIAL: u8 = 5;
 const DESTINATION: u8 = 6;
 const SIGNATURE: u8 = 8;
+
+/// Who we are, the socket tells; in a user namespace, we may not know.
+const AUTHENTICATION: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const BUS: &str = "org.freedesktop.DBus";
@@ -92,16 +97,21 @@ impl Bus {
             )
         })?;
         stream.set_read_timeout(Some(PATIENCE))?;
+        Bus::greet(stream, routed)
+    }
+
+    fn greet(stream: UnixStream, routed: bool) -> Result<Bus> {
         let mut bus = Bus {
             stream,
-            // Who we are, the socket tells; in a user namespace, we may not know.
-            out: b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".to_vec(),
+            out: AUTHENTICATION.to_vec(),
             input: Vec::new(),
             serial: 0,
             routed,
         };
         if routed {
             bus.queue(To::Bus, NO_REPLY_EXPECTED, "Hello", "", &|_| {});
+        } else {
+            bus.send()?;
         }
         Ok(bus)
     }
@@ -219,14 +229,20 @@ impl Bus {
         self.serial
     }
 
-    /// Sends what is to be sent, and returns the next message.
-    fn next(&mut self) -> Result<Message> {
+    /// Sends what is to be sent.
+    fn send(&mut self) -> Result<()> {
         let authenticating = self.out.first() == Some(&0);
         self.stream.write_all(&self.out).context("write to dbus")?;
         self.out.clear();
-        if authenticating {
-            self.authenticated()?;
+        match authenticating {
+            true => self.authenticated(),
+            false => Ok(()),
         }
+    }
+
+    /// Sends what is to be sent, and returns the next message.
+    fn next(&mut self) -> Result<Message> {
+        self.send()?;
         // The fixed part of a header, then the length of its fields.
         self.fill(16)?;
         let mut header = Reader::new(&self.input);
@@ -386,14 +402,7 @@ mod tests {
     /// A connection whose other end is the test.
     fn pair() -> (Bus, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let bus = Bus {
-            stream: ours,
-            out: b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".to_vec(),
-            input: Vec::new(),
-            serial: 0,
-            routed: true,
-        };
-        (bus, theirs)
+        (Bus::greet(ours, true).unwrap(), theirs)
     }
 
     fn message(kind: u8, field: (u8, Value), body: &Writer) -> Vec<u8> {
@@ -431,7 +440,7 @@ mod tests {
         let mut said = b"DATA\r\nOK 1234\r\n".to_vec();
         said.extend(message(
             REPLY,
-            (REPLY_SERIAL, Value::Number(b'u', 1)),
+            (REPLY_SERIAL, Value::Number(b'u', 2)),
             &text("/job/2"),
         ));
         said.extend(removed("/job/1", "canceled"));
@@ -446,7 +455,18 @@ mod tests {
         let count = systemd.read(&mut heard).unwrap();
         let heard = String::from_utf8_lossy(&heard[..count]).into_owned();
         assert!(heard.starts_with("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\nl"));
-        assert!(heard.contains("x.scope"));
+        assert!(heard.contains("Hello") && heard.contains("x.scope"));
+    }
+
+    #[test]
+    fn systemd_itself_is_called_once_it_has_answered() {
+        let (ours, mut systemd) = UnixStream::pair().unwrap();
+        systemd.write_all(b"DATA\r\nOK 1234\r\n").unwrap();
+        let bus = Bus::greet(ours, false).unwrap();
+        assert!(bus.out.is_empty());
+        let mut heard = [0; 512];
+        let count = systemd.read(&mut heard).unwrap();
+        assert_eq!(&heard[..count], AUTHENTICATION);
     }
 
     #[test]
