@@ -116,7 +116,8 @@ impl Bus {
         Ok(bus)
     }
 
-    /// Has the signals that tell of the end of a unit's jobs sent to us.
+    /// Has the signals that tell of the end of a unit's jobs sent to us. Systemd sends those of a job to who has asked for
+    /// it, even without a `Subscribe`.
     pub fn watch_jobs(&mut self, unit: &str) {
         if self.routed {
             let rule = String::from(
@@ -126,7 +127,6 @@ impl Bus {
             self.queue(To::Bus, NO_REPLY_EXPECTED, "AddMatch", "s", &|writer| {
                 writer.text(&rule);
             });
-            self.queue(To::Manager, NO_REPLY_EXPECTED, "Subscribe", "", &|_| {});
         }
     }
 
