@@ -1,6 +1,8 @@
 //! Safe wrappers over libc and raw system calls, each a few lines. All `unsafe` of the runtime is here.
 
 pub mod bpf;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod bytes;
 pub mod command;
 #[cfg(not(test))]
 mod entry;
