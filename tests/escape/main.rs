@@ -32,6 +32,9 @@
 //!
 //! Races are tried for `CORACLE_ESCAPE_SECONDS` each (default 2).
 
+// clippy.toml is for the runtime.
+#![allow(clippy::disallowed_methods)]
+
 #[macro_use]
 #[allow(dead_code, unused_macros)]
 #[path = "../integration/harness.rs"]

@@ -5,6 +5,9 @@
 //! With `CORACLE_TEST_CGROUPS=systemd`, cgroups are made by systemd, where it runs.
 //! `CORACLE_TEST_BINARY` names another runtime to run them with (tests of what only Coracle does are then skipped).
 
+// clippy.toml is for the runtime.
+#![allow(clippy::disallowed_methods)]
+
 #[macro_use]
 mod harness;
 #[macro_use]
