@@ -99,7 +99,7 @@ pub fn make_one(path: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<()> {
 /// Removes what was made, but what others have come to use.
 pub fn take_back(made: &[PathBuf]) {
     for path in made.iter().rev() {
-        let _ = fs::remove_dir(path);
+        let _ = file::remove_directory(path);
     }
 }
 
@@ -146,7 +146,7 @@ pub fn remove(path: &Path) -> std::io::Result<()> {
     const ROUNDS: u32 = 11;
     let mut wait = Duration::from_micros(500);
     for round in 0.. {
-        match fs::remove_dir(path) {
+        match file::remove_directory(path) {
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) && round < ROUNDS => {
                 let mut below = false;
                 // Who made it may remove it, too, at the same time.

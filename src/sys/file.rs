@@ -2,12 +2,13 @@
 
 use super::{c_path, check};
 use crate::error::Result;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io::{IoSlice, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Opens a directory to work in: O_PATH.
 pub fn open_directory(path: &Path) -> std::io::Result<OwnedFd> {
@@ -24,6 +25,10 @@ fn open(directory: i32, path: &Path, flags: i32) -> std::io::Result<OwnedFd> {
 
 fn open_mode(directory: i32, path: &Path, flags: i32, mode: u32) -> std::io::Result<OwnedFd> {
     let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let (directory, path) = match directory {
+        libc::AT_FDCWD => shortcut(&path),
+        directory => (directory, &*path),
+    };
     // SAFETY: the path is a C string that outlives the call.
     // musl's own adds an fcntl(2), for kernels before 2.6.23.
     let fd = unsafe { libc::syscall(libc::SYS_openat, directory, path.as_ptr(), flags, mode) };
@@ -32,6 +37,22 @@ fn open_mode(directory: i32, path: &Path, flags: i32, mode: u32) -> std::io::Res
     }
     // SAFETY: the descriptor is new and ours.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Where the kernel is to begin with a path. Half the price of most calls for a cgroup is the way to it, through three
+/// mounts whose entries are checked each time: so that is gone once, and the rest of it is looked up from there.
+pub(super) fn shortcut(path: &CStr) -> (i32, &CStr) {
+    const CGROUPS: &str = "/sys/fs/cgroup";
+    static DIRECTORY: OnceLock<Option<OwnedFd>> = OnceLock::new();
+
+    let below = |rest: &[u8]| matches!(rest, [b'/', first, ..] if *first != b'/');
+    if !(path.to_bytes().strip_prefix(CGROUPS.as_bytes())).is_some_and(below) {
+        return (libc::AT_FDCWD, path);
+    }
+    match DIRECTORY.get_or_init(|| open_directory(Path::new(CGROUPS)).ok()) {
+        Some(directory) => (directory.as_raw_fd(), &path[CGROUPS.len() + 1..]),
+        None => (libc::AT_FDCWD, path),
+    }
 }
 
 /// Opens a file of a kernel's file system for writing. It is never made.
@@ -155,6 +176,12 @@ fn into_text(bytes: &[u8]) -> String {
 
 /// The path of a directory without links, from the root: as realpath(3), which asks for each component.
 pub fn canonical_directory(path: &Path) -> std::io::Result<PathBuf> {
+    const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    // Where there are none, the path is what the kernel would say.
+    if is_normal(path) && open_how(libc::AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS).is_ok() {
+        return Ok(path.into());
+    }
     let directory = open_directory(path)?;
     let link = format!("/proc/self/fd/{}\0", directory.as_raw_fd());
     let mut buffer = [0u8; libc::PATH_MAX as usize];
@@ -172,17 +199,29 @@ pub fn canonical_directory(path: &Path) -> std::io::Result<PathBuf> {
     Ok(OsStr::from_bytes(&buffer[..length as usize]).into())
 }
 
+/// Whether a path is absolute, and each of its parts a name.
+fn is_normal(path: &Path) -> bool {
+    let is_name = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
+    let rest = path.as_os_str().as_bytes().strip_prefix(b"/");
+    rest.is_some_and(|rest| rest.split(|byte| *byte == b'/').all(is_name))
+}
+
 /// Opens a path for its sake alone, with links and `..` meaning what they mean to one whose root the directory is:
 /// openat2(2) with RESOLVE_IN_ROOT.
 pub fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> std::io::Result<OwnedFd> {
     const RESOLVE_IN_ROOT: u64 = 0x10;
+    open_how(root.as_raw_fd(), path, libc::O_PATH, RESOLVE_IN_ROOT)
+}
+
+/// openat2(2), close-on-exec.
+fn open_how(directory: i32, path: &Path, flags: i32, resolve: u64) -> std::io::Result<OwnedFd> {
     let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
-    let how = [(libc::O_PATH | libc::O_CLOEXEC) as u64, 0, RESOLVE_IN_ROOT];
+    let how = [(flags | libc::O_CLOEXEC) as u64, 0, resolve];
     // SAFETY: the path is a C string, and `struct open_how` is three of these; both outlive the call.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_openat2,
-            root.as_raw_fd(),
+            directory,
             path.as_ptr(),
             &raw const how,
             size_of_val(&how),
@@ -211,8 +250,20 @@ pub fn remove(path: &Path) -> std::io::Result<()> {
 /// mkdir(2) with mode 0755.
 pub fn make_directory(path: &Path) -> std::io::Result<()> {
     let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let (directory, path) = shortcut(&path);
     // SAFETY: the path is a C string that outlives the call.
-    match unsafe { libc::mkdir(path.as_ptr(), 0o755) } {
+    match unsafe { libc::mkdirat(directory, path.as_ptr(), 0o755) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// rmdir(2).
+pub fn remove_directory(path: &Path) -> std::io::Result<()> {
+    let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let (directory, path) = shortcut(&path);
+    // SAFETY: the path is a C string that outlives the call.
+    match unsafe { libc::unlinkat(directory, path.as_ptr(), libc::AT_REMOVEDIR) } {
         0 => Ok(()),
         _ => Err(std::io::Error::last_os_error()),
     }
@@ -226,5 +277,35 @@ pub fn filesystem_magic(path: &Path) -> Result<u64> {
         let mut stat: libc::statfs = std::mem::zeroed();
         check(libc::statfs(path.as_ptr(), &raw mut stat))?;
         Ok(stat.f_type as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_normal_path_has_names_only() {
+        for path in ["/a", "/a/..b/.c"] {
+            assert!(is_normal(Path::new(path)), "{path}");
+        }
+        for path in ["", "/", "a", "//a", "/a/", "/a//b", "/a/./b", "/a/..", "/."] {
+            assert!(!is_normal(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_way_to_cgroups_is_gone_once() {
+        for path in [
+            c"/sys/fs/cgroup",
+            c"/sys/fs/cgroup/",
+            c"/sys/fs/cgroups/a",
+            c"/sys/fs/cgroup//a",
+        ] {
+            assert_eq!(shortcut(path), (libc::AT_FDCWD, path));
+        }
+        if Path::new("/sys/fs/cgroup").is_dir() {
+            assert_eq!(shortcut(c"/sys/fs/cgroup/a/b").1, c"a/b");
+        }
     }
 }

@@ -66,8 +66,9 @@ pub fn open_at(
 /// open(2), inherited by the stub: not close-on-exec.
 pub fn open_inherited(path: &Path, flags: libc::c_int) -> std::io::Result<OwnedFd> {
     let path = c_path(path).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let (directory, path) = file::shortcut(&path);
     // SAFETY: the path is a C string that outlives the call.
-    let fd = unsafe { libc::open(path.as_ptr(), flags) };
+    let fd = unsafe { libc::openat(directory, path.as_ptr(), flags) };
     if fd < 0 {
         return Err(std::io::Error::last_os_error());
     }

@@ -290,13 +290,13 @@ pub fn is_root() -> bool {
 }
 
 /// The time since boot in clock ticks, of which there are a hundred in a second: as field 22 of proc_pid_stat(5) counts
-/// them. It takes no system call where the kernel can do without.
+/// them. By the system call: what does without is to be looked for in the vDSO first, whose pages are touched for it.
 pub fn boot_ticks() -> Option<u64> {
     const TICK_NSEC: u64 = 10_000_000;
-    // SAFETY: all zeroes are a valid structure, which the kernel fills in.
-    unsafe {
-        let mut now: libc::timespec = std::mem::zeroed();
-        check(libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now)).ok()?;
-        Some(now.tv_sec as u64 * (1_000_000_000 / TICK_NSEC) + now.tv_nsec as u64 / TICK_NSEC)
-    }
+    let mut now: [libc::c_long; 2] = [0; 2];
+    // SAFETY: `struct timespec` is two of these in this call, also where there is a later one with a longer time.
+    let result =
+        unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_BOOTTIME, &raw mut now) };
+    let [sec, nsec] = now.map(|part| part as u64);
+    (result == 0).then_some(sec * (1_000_000_000 / TICK_NSEC) + nsec / TICK_NSEC)
 }
