@@ -10,8 +10,8 @@ pub fn check(hooks: &Hooks) -> Result<()> {
         for (i, hook) in list.iter().enumerate() {
             let field = format!("hooks.{name}[{i}]");
             no_nul(format_args!("{field}.path"), &hook.path)?;
-            no_nuls(&format!("{field}.args"), &hook.args)?;
-            no_nuls(&format!("{field}.env"), &hook.env)?;
+            no_nuls(format_args!("{field}.args"), &hook.args)?;
+            no_nuls(format_args!("{field}.env"), &hook.env)?;
             if !hook.path.starts_with('/') {
                 let what = format_args!("{:?} must be an absolute path", hook.path);
                 return fail(format_args!("{field}.path"), what);

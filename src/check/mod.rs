@@ -71,7 +71,7 @@ fn no_nul(field: impl Display, text: &str) -> Result<()> {
 }
 
 /// As [`no_nul`], for each of a list.
-fn no_nuls(field: &str, texts: &[String]) -> Result<()> {
+fn no_nuls(field: impl Display, texts: &[String]) -> Result<()> {
     texts
         .iter()
         .enumerate()
@@ -79,7 +79,7 @@ fn no_nuls(field: &str, texts: &[String]) -> Result<()> {
 }
 
 /// As [`no_nul`], for what may be absent.
-fn no_nul_in(field: &str, text: &Option<String>) -> Result<()> {
+fn no_nul_in(field: impl Display, text: &Option<String>) -> Result<()> {
     no_nul(field, text.as_deref().unwrap_or_default())
 }
 

@@ -4,17 +4,18 @@ use super::namespaces::mappings;
 use super::{fail, no_nul, no_nul_in, no_nuls};
 use crate::error::Result;
 use crate::oci::{Config, Mount, NamespaceType};
+use std::fmt::Arguments;
 
 /// Checks every mount and every device node.
 pub fn check(config: &Config) -> Result<()> {
     for (i, mount) in config.mounts.iter().enumerate() {
-        let field = format!("mounts[{i}]");
-        strings(&field, mount)?;
-        id_mapped(&field, mount, config)?;
+        let field = format_args!("mounts[{i}]");
+        strings(field, mount)?;
+        id_mapped(field, mount, config)?;
     }
     for (i, device) in config.linux.devices.iter().enumerate() {
-        let field = format!("linux.devices[{i}].path");
-        no_nul(&field, &device.path)?;
+        let field = format_args!("linux.devices[{i}].path");
+        no_nul(field, &device.path)?;
         if !device.path.starts_with('/') {
             return fail(
                 field,
@@ -25,7 +26,7 @@ pub fn check(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn strings(field: &str, mount: &Mount) -> Result<()> {
+fn strings(field: Arguments<'_>, mount: &Mount) -> Result<()> {
     // A relative destination is deprecated, not refused: it is taken from the root.
     if mount.destination.is_empty() {
         return fail(
@@ -34,12 +35,12 @@ fn strings(field: &str, mount: &Mount) -> Result<()> {
         );
     }
     no_nul(format_args!("{field}.destination"), &mount.destination)?;
-    no_nul_in(&format!("{field}.source"), &mount.source)?;
-    no_nul_in(&format!("{field}.type"), &mount.kind)?;
-    no_nuls(&format!("{field}.options"), &mount.options)
+    no_nul_in(format_args!("{field}.source"), &mount.source)?;
+    no_nul_in(format_args!("{field}.type"), &mount.kind)?;
+    no_nuls(format_args!("{field}.options"), &mount.options)
 }
 
-fn id_mapped(field: &str, mount: &Mount, config: &Config) -> Result<()> {
+fn id_mapped(field: Arguments<'_>, mount: &Mount, config: &Config) -> Result<()> {
     let (uids, gids) = (&mount.uid_mappings, &mount.gid_mappings);
     let option = |names: [&str; 2]| {
         mount

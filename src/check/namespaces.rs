@@ -8,7 +8,7 @@ use crate::oci::{Config, IdMapping, Linux, MemoryPolicyMode, NamespaceType};
 pub fn check(config: &Config) -> Result<()> {
     let linux = &config.linux;
     for (i, namespace) in linux.namespaces.iter().enumerate() {
-        no_nul_in(&format!("linux.namespaces[{i}].path"), &namespace.path)?;
+        no_nul_in(format_args!("linux.namespaces[{i}].path"), &namespace.path)?;
         if linux.namespaces[..i]
             .iter()
             .any(|earlier| earlier.kind == namespace.kind)
@@ -37,12 +37,12 @@ pub fn check(config: &Config) -> Result<()> {
         ("maskedPaths", &linux.masked_paths),
         ("readonlyPaths", &linux.readonly_paths),
     ] {
-        let field = format!("linux.{name}");
+        let field = format_args!("linux.{name}");
         if !paths.is_empty() && !has(NamespaceType::Mount) {
             let what = "unable to restrict sys entries without a private MNT namespace in linux.namespaces";
             return fail(field, what);
         }
-        no_nuls(&field, paths)?;
+        no_nuls(field, paths)?;
     }
     // Neither can the kernel do, whatever is mounted.
     if let Some(user) = linux.namespace(NamespaceType::User) {
