@@ -213,9 +213,14 @@ impl Exception {
 impl std::fmt::Display for Exception {
     /// As v1's files take it: `c 1:3 rwm`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let number = |number: Option<u32>| number.map_or("*".into(), |number| number.to_string());
-        let kind = if self.block { 'b' } else { 'c' };
-        write!(f, "{kind} {}:{} ", number(self.major), number(self.minor))?;
+        f.write_str(if self.block { "b " } else { "c " })?;
+        for (number, end) in [(self.major, ":"), (self.minor, " ")] {
+            match number {
+                Some(number) => number.fmt(f)?,
+                None => f.write_str("*")?,
+            }
+            f.write_str(end)?;
+        }
         for (bit, letter) in [(READ, "r"), (WRITE, "w"), (MKNOD, "m")] {
             if self.access & bit != 0 {
                 f.write_str(letter)?;

@@ -178,25 +178,27 @@ fn is_controller(option: &str) -> bool {
 /// there is none, below our own cgroup; on v2 beside it, as a cgroup with processes cannot have others below it.
 pub fn resolve(own: &str, cgroups_path: Option<&str>, id: &str, unified: bool) -> String {
     let path = cgroups_path.filter(|path| !path.is_empty()).unwrap_or(id);
-    let clean = |path: &str| {
-        let mut parts: Vec<&str> = Vec::new();
-        for part in path.split('/') {
-            match part {
-                "" | "." => {}
-                ".." => drop(parts.pop()),
-                part => parts.push(part),
-            }
-        }
-        parts.join("/")
-    };
-    if path.starts_with('/') {
-        return format!("/{}", clean(path));
-    }
     let base = match unified {
+        _ if path.starts_with('/') => "",
         true => own.rsplit_once('/').map_or("", |(parent, _)| parent),
         false => own,
     };
-    format!("/{}", clean(&format!("{base}/{}", clean(path))))
+    let clean = |path: &str| {
+        let mut clean = String::with_capacity(path.len() + 1);
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => clean.truncate(clean.rfind('/').unwrap_or(0)),
+                part => clean.extend(["/", part]),
+            }
+        }
+        clean
+    };
+    // Each by itself: what goes up in the path does not leave the base.
+    match clean(base) + &clean(path) {
+        root if root.is_empty() => "/".into(),
+        whole => whole,
+    }
 }
 
 #[cfg(test)]

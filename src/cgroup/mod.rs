@@ -44,6 +44,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use systemd::Unit;
 
 /// Whether a cgroup that may not be made is done without.
@@ -114,7 +115,7 @@ object! {
     pub struct Cgroup {
         unified: bool = required "unified",
         /// On v2 with systemd, they are known once the unit is there.
-        directories: Vec<Directory> = required "directories",
+        directories: Vec<Rc<Directory>> = required "directories",
         /// The systemd unit whose cgroup it is.
         unit: Option<Unit> = "unit",
         ;
@@ -176,12 +177,12 @@ impl Cgroup {
         let directory = |hierarchy: &layout::Hierarchy| {
             let cgroup =
                 layout::resolve(&hierarchy.own, path.as_deref(), wanted.id, layout.unified);
-            Directory {
+            Rc::new(Directory {
                 controllers: hierarchy.controllers.clone(),
                 path: hierarchy.mountpoint.join(cgroup.trim_start_matches('/')),
                 mountpoint: hierarchy.mountpoint.clone(),
                 cgroup,
-            }
+            })
         };
         // Systemd decides where its unit is on v2. A unit of that name may be another's until we have made ours.
         let known = match wanted.manager {
@@ -380,12 +381,12 @@ impl Cgroup {
             // Not before: with a process in it, it would become threaded.
             v2::enable_controllers(&path);
         }
-        self.directories = vec![Directory {
+        self.directories = vec![Rc::new(Directory {
             controllers: Vec::new(),
             path,
             mountpoint,
             cgroup: own,
-        }];
+        })];
         Ok(())
     }
 
@@ -406,7 +407,7 @@ impl Cgroup {
 
     /// The directory of the v1 hierarchy that has the controller.
     fn controller(&self, name: &str) -> Option<&Path> {
-        let has = |directory: &&Directory| {
+        let has = |directory: &&Rc<Directory>| {
             directory
                 .controllers
                 .iter()
@@ -423,7 +424,7 @@ impl Cgroup {
         if self.unified {
             return Ok(Vec::new());
         }
-        let open = |directory: &Directory| {
+        let open = |directory: &Rc<Directory>| {
             let tasks = directory.path.join("tasks");
             match crate::sys::open_inherited(&tasks, libc::O_WRONLY) {
                 // Of a new unit, which systemd has yet to make, with the process in it.
@@ -435,7 +436,7 @@ impl Cgroup {
                 result => Some(result.with_context(|| format!("open {}", tasks.display()))),
             }
         };
-        let v1 = |directory: &&Directory| !directory.controllers.is_empty();
+        let v1 = |directory: &&Rc<Directory>| !directory.controllers.is_empty();
         self.directories
             .iter()
             .filter(v1)
@@ -445,7 +446,7 @@ impl Cgroup {
 
     /// On v2, also of a hybrid host, the directory that the processes are in: below the unit's where it has a subgroup.
     fn processes(&self) -> Option<PathBuf> {
-        let v2 = |directory: &&Directory| directory.controllers.is_empty();
+        let v2 = |directory: &&Rc<Directory>| directory.controllers.is_empty();
         let path = &self.directories.iter().rfind(v2)?.path;
         let subgroup = self.unit.as_ref().and_then(|unit| unit.subgroup.as_ref());
         Some(subgroup.map_or_else(|| path.clone(), |subgroup| path.join(subgroup)))
@@ -485,10 +486,9 @@ impl Cgroup {
             if options.iter().any(|option| option.starts_with("name=")) {
                 options.insert(0, "none".into());
             }
-            let joined = self
-                .directories
-                .iter()
-                .find(|directory| directory.mountpoint == hierarchy.mountpoint);
+            let joined = self.directories.iter().find(|directory| {
+                directory.mountpoint.as_os_str() == hierarchy.mountpoint.as_os_str()
+            });
             Some(V1Mount {
                 name: hierarchy
                     .mountpoint

@@ -4,6 +4,7 @@ use super::{Cgroup, Directory};
 use crate::error::{Error, Result};
 use crate::sys::file::read_text;
 use std::path::Path;
+use std::rc::Rc;
 
 impl Cgroup {
     /// This cgroup with the directories that `--cgroup` names: `path` below each one, or on v1
@@ -19,7 +20,7 @@ impl Cgroup {
                     )));
                 }
                 for directory in &mut cgroup.directories {
-                    descend(directory, argument)?;
+                    descend(Rc::make_mut(directory), argument)?;
                 }
                 break;
             };
@@ -35,7 +36,7 @@ impl Cgroup {
                     )));
                 }
                 seen.push(controller);
-                let has = |directory: &Directory| {
+                let has = |directory: &Rc<Directory>| {
                     directory.controllers.iter().any(|one| one == controller)
                 };
                 let index = self.directories.iter().position(has);
@@ -44,7 +45,7 @@ impl Cgroup {
                 })?;
                 // Two controllers of one hierarchy name the same directory.
                 cgroup.directories[index] = self.directories[index].clone();
-                descend(&mut cgroup.directories[index], sub)?;
+                descend(Rc::make_mut(&mut cgroup.directories[index]), sub)?;
             }
         }
         Ok(cgroup)
@@ -65,10 +66,11 @@ impl Cgroup {
     /// On v2, the cgroup that the process is in now: it may have moved, and then its first one takes no process any more.
     pub fn current_of(&self, pid: i32) -> Option<Cgroup> {
         let mut directory = self.directories.first().filter(|_| self.unified)?.clone();
+        let own = Rc::make_mut(&mut directory);
         let text = read_text(Path::new(&format!("/proc/{pid}/cgroup"))).ok()?;
         let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
-        directory.path = directory.mountpoint.join(path.trim_start_matches('/'));
-        directory.cgroup = path.into();
+        own.path = own.mountpoint.join(path.trim_start_matches('/'));
+        own.cgroup = path.into();
         Some(Cgroup {
             unified: true,
             directories: vec![directory],
@@ -111,7 +113,10 @@ mod tests {
             cgroup: "/box".into(),
         };
         Cgroup {
-            directories: vec![directory(&["cpu", "cpuacct"]), directory(&["memory"])],
+            directories: [&["cpu", "cpuacct"][..], &["memory"]]
+                .map(directory)
+                .map(Rc::new)
+                .into(),
             ..Cgroup::default()
         }
     }

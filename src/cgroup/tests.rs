@@ -3,6 +3,7 @@
 use super::*;
 use std::fs;
 use std::process::{Child, Command};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A cgroup below this name, and a process that sleeps in it; removed at the end.
@@ -38,7 +39,7 @@ impl Try {
 
     fn sleeper(&mut self) {
         let mut script = String::new();
-        let v1 = |directory: &&Directory| !directory.controllers.is_empty();
+        let v1 = |directory: &&Rc<Directory>| !directory.controllers.is_empty();
         for directory in self.cgroup.directories.iter().filter(v1) {
             script += &format!("echo 0 > {}/tasks && ", directory.path.display());
         }
@@ -170,7 +171,7 @@ fn undoing_keeps_what_was_there() {
     };
     let mut below = it.cgroup.clone();
     for directory in &mut below.directories {
-        directory.path.push("a/b");
+        Rc::make_mut(directory).path.push("a/b");
     }
     let made = it.cgroup.make(None).unwrap();
     let twice = it.cgroup.make(None).unwrap();
@@ -246,7 +247,7 @@ fn a_frozen_cgroup_above_is_another_matter() {
     it.cgroup.make(None).unwrap();
     let above = it.cgroup.clone();
     for directory in &mut it.cgroup.directories {
-        directory.path.push("below");
+        Rc::make_mut(directory).path.push("below");
     }
     it.cgroup.make(None).unwrap();
     above.freeze().unwrap();
@@ -276,7 +277,7 @@ fn parents_are_made_with_cpus() {
         return;
     };
     for directory in &mut it.cgroup.directories {
-        directory.path.push("a/b");
+        Rc::make_mut(directory).path.push("a/b");
     }
     it.cgroup.make(None).unwrap();
     assert!(!it.read("cpuset", "cpuset.mems").is_empty());
@@ -287,8 +288,8 @@ fn parents_are_made_with_cpus() {
         .for_each(|mut child| drop(child.wait()));
     it.cgroup.delete().unwrap();
     for directory in &mut it.cgroup.directories {
-        directory.path.pop();
-        directory.path.pop();
+        Rc::make_mut(directory).path.pop();
+        Rc::make_mut(directory).path.pop();
     }
 }
 
@@ -341,7 +342,7 @@ fn version_2_is_made_frozen_killed_and_removed() {
     };
     let cgroup = Cgroup {
         unified: true,
-        directories: vec![directory],
+        directories: vec![Rc::new(directory)],
         ..Cgroup::default()
     };
     let mut it = Try {

@@ -205,6 +205,8 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
     if !options.await_start {
         poststart(store, &created)?;
     }
+    // Piece by piece they would only go back to a heap that the kernel has no part of back: the process ends soon, or waits.
+    std::mem::forget((text, config, facts, program));
     Ok(created)
 }
 

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// What stands for a JSON value.
 pub trait Value: Default {
@@ -251,6 +252,16 @@ impl<T: Value> Value for Option<T> {
 
     fn is_left_out(&self) -> bool {
         self.is_none()
+    }
+}
+
+impl<T: Value + Clone> Value for Rc<T> {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        Rc::make_mut(self).read(reader)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        (**self).write(writer);
     }
 }
 
