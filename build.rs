@@ -14,11 +14,13 @@ fn main() {
     let script = root.join("init-stub/link.ld");
 
     if variable("PROFILE") == "release" {
-        println!("cargo:rerun-if-changed=no-unwind.ld");
-        let script = root.join("no-unwind.ld");
+        println!("cargo:rerun-if-changed=link.ld");
+        let script = root.join("link.ld");
         println!("cargo:rustc-link-arg-bins=-T{}", script.display());
         println!("cargo:rustc-link-arg-bins=--no-eh-frame-hdr");
         println!("cargo:rustc-link-arg-bins=--icf=all");
+        // Nothing makes it read-only in a static program: it would only be a segment more.
+        println!("cargo:rustc-link-arg-bins=-znorelro");
     }
 
     // rustc itself, as the stub has no dependencies: no second cargo, no lock, no network.

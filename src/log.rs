@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::error::{Context, Result};
+use crate::sys::process::since_epoch;
 
 struct Log {
     file: Option<File>,
@@ -90,11 +91,6 @@ pub fn now_nanosec() -> String {
         "" => time,
         fraction => format!("{}.{fraction}Z", time.trim_end_matches('Z')),
     }
-}
-
-fn since_epoch() -> std::time::Duration {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.unwrap_or_default()
 }
 
 fn rfc3339(seconds: u64) -> String {

@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// Reads and checks a bundle's configuration: its text and its meaning.
-pub(super) fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
+pub(super) fn load(options: &Options) -> Result<(Vec<u8>, Box<Config>)> {
     let path = options
         .config
         .clone()
@@ -27,7 +27,9 @@ pub(super) fn load(options: &Options) -> Result<(Vec<u8>, Config)> {
         }
         result => result.with_context(|| format!("open {}", path.display()))?,
     };
-    let mut config: Config = oci::parse(&text, "config.json")?;
+    // It fills a page of memory: it is made where it stays.
+    let mut config: Box<Config> = Box::default();
+    oci::parse_into(&mut *config, &text, "config.json")?;
     config.take_landlock()?;
     identity::complete(&mut config);
     check::config(&config)?;

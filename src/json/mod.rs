@@ -13,7 +13,7 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::{Reader, Result, parse};
+pub use read::{Reader, Result, parse, parse_into};
 pub use write::{Writer, line, lines, pretty, quoted, text};
 
 use std::borrow::Cow;

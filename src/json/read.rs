@@ -23,15 +23,20 @@ pub type Result<T> = std::result::Result<T, Box<Failure>>;
 /// Reads the JSON text of `file` (a name for the error's sake). An error is one line that names the member:
 /// ``config.json: linux.namespaces[1].type: unknown variant `foo`, expected one of …``.
 pub fn parse<T: Value>(text: &[u8], file: &str) -> crate::error::Result<T> {
+    let mut value = T::default();
+    parse_into(&mut value, text, file).map(|()| value)
+}
+
+/// As [`parse`], into a value that is where it is to be.
+pub fn parse_into<T: Value>(value: &mut T, text: &[u8], file: &str) -> crate::error::Result<()> {
     let mut reader = Reader {
         text,
         at: 0,
         depth: 0,
         same: None,
     };
-    let mut value = T::default();
     let result = value.read(&mut reader).and_then(|()| reader.finish());
-    result.map_or_else(|failure| Err(explain(text, file, &failure)), |()| Ok(value))
+    result.map_err(|failure| explain(text, file, &failure))
 }
 
 /// Fields whose mistakes runc has words for that its users look for.

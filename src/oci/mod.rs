@@ -16,7 +16,7 @@ mod resources;
 mod seccomp;
 mod state;
 
-pub use crate::json::parse;
+pub use crate::json::{parse, parse_into};
 pub use config::*;
 pub use features::*;
 pub use hooks::*;

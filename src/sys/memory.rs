@@ -20,6 +20,8 @@ struct First(UnsafeCell<[u8; FIRST_BYTES]>);
 // SAFETY: only the heap touches it.
 unsafe impl Sync for First {}
 
+// Behind all else that is zero at the start, whose page the last of the data is on.
+#[unsafe(link_section = ".bss.heap")]
 static FIRST: First = First(UnsafeCell::new([0; FIRST_BYTES]));
 
 /// Sizes are rounded up to powers of two, and what is freed is kept in a list for its size: a command that runs for

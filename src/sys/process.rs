@@ -3,6 +3,7 @@
 use super::check;
 use crate::error::{Error, Result, signal_text};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::{Duration, SystemTime};
 
 /// pidfd_open(2).
 pub fn pidfd_open(pid: i32) -> std::io::Result<OwnedFd> {
@@ -290,13 +291,28 @@ pub fn is_root() -> bool {
 }
 
 /// The time since boot in clock ticks, of which there are a hundred in a second: as field 22 of proc_pid_stat(5) counts
-/// them. By the system call: what does without is to be looked for in the vDSO first, whose pages are touched for it.
+/// them.
 pub fn boot_ticks() -> Option<u64> {
-    const TICK_NSEC: u64 = 10_000_000;
+    const TICK_MSEC: u128 = 10;
+    clock(libc::CLOCK_BOOTTIME).map(|since| (since.as_millis() / TICK_MSEC) as u64)
+}
+
+/// The time since 1970.
+pub fn since_epoch() -> Duration {
+    // The C library's 32 bits end in 2038.
+    if cfg!(target_pointer_width = "32") {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        return since.unwrap_or_default();
+    }
+    clock(libc::CLOCK_REALTIME).unwrap_or_default()
+}
+
+/// clock_gettime(2), by the system call: the one that needs none is to be looked up in the vDSO first, and touches two pages
+/// more. That pays for whoever asks more than once or twice.
+fn clock(clock: libc::clockid_t) -> Option<Duration> {
     let mut now: [libc::c_long; 2] = [0; 2];
-    // SAFETY: `struct timespec` is two of these in this call, also where there is a later one with a longer time.
-    let result =
-        unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_BOOTTIME, &raw mut now) };
-    let [sec, nsec] = now.map(|part| part as u64);
-    (result == 0).then_some(sec * (1_000_000_000 / TICK_NSEC) + nsec / TICK_NSEC)
+    // SAFETY: `struct timespec` is two of these in this call, also where the C library's has a longer time.
+    let result = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, &raw mut now) };
+    let [sec, nsec] = now;
+    (result == 0).then(|| Duration::new(sec as u64, nsec as u32))
 }
