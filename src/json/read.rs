@@ -29,12 +29,7 @@ pub fn parse<T: Value>(text: &[u8], file: &str) -> crate::error::Result<T> {
 
 /// As [`parse`], into a value that is where it is to be.
 pub fn parse_into<T: Value>(value: &mut T, text: &[u8], file: &str) -> crate::error::Result<()> {
-    let mut reader = Reader {
-        text,
-        at: 0,
-        depth: 0,
-        same: None,
-    };
+    let mut reader = Reader::new(text);
     let result = value.read(&mut reader).and_then(|()| reader.finish());
     result.map_err(|failure| explain(text, file, &failure))
 }
@@ -80,6 +75,9 @@ struct Number<'a> {
 /// A place in a JSON text.
 pub struct Reader<'a> {
     text: &'a [u8],
+    /// The text, as far as it is UTF-8: all of it, but where a path has other bytes. To ask once is cheaper than to ask
+    /// for each string.
+    utf8: &'a str,
     at: usize,
     depth: u32,
     /// The right name of the member that was just asked for by another: [`Reader::other`].
@@ -87,6 +85,18 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a [u8]) -> Reader<'a> {
+        let utf8 = std::str::from_utf8(text);
+        let utf8 = utf8.or_else(|error| std::str::from_utf8(&text[..error.valid_up_to()]));
+        Reader {
+            text,
+            utf8: utf8.unwrap_or_default(),
+            at: 0,
+            depth: 0,
+            same: None,
+        }
+    }
+
     /// A failure of the value: its type or its meaning is not what was expected.
     pub fn wrong(&self, message: String) -> Box<Failure> {
         Box::new(Failure {
@@ -221,13 +231,18 @@ impl<'a> Reader<'a> {
 
     /// Reads a string.
     pub fn text(&mut self) -> Result<Cow<'a, str>> {
-        let start = self.at;
+        let before = self.at;
         let text = match self.bytes()? {
-            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).ok(),
+            Cow::Borrowed(bytes) => {
+                let end = self.at - 1;
+                let text = self.utf8.get(end - bytes.len()..end);
+                let text = text.or_else(|| std::str::from_utf8(bytes).ok());
+                text.map(Cow::Borrowed)
+            }
             Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).ok(),
         };
         text.ok_or_else(|| {
-            self.at = start;
+            self.at = before;
             self.broken("a string that is not UTF-8")
         })
     }
@@ -237,32 +252,35 @@ impl<'a> Reader<'a> {
         if !self.is_string() {
             return Err(self.unexpected("a string"));
         }
-        self.at += 1;
-        let text = self.text;
-        let mut start = self.at;
+        let (text, start) = (self.text, self.at + 1);
+        self.at = start + plain_bytes(&text[start..]);
+        if text.get(self.at) == Some(&b'"') {
+            self.at += 1;
+            return Ok(Cow::Borrowed(&text[start..self.at - 1]));
+        }
+        self.unescaped(start).map(Cow::Owned)
+    }
+
+    /// Reads the rest of a string that has more than plain bytes.
+    #[inline(never)] // Few strings have any, and all others should not prepare for it.
+    fn unescaped(&mut self, mut start: usize) -> Result<Vec<u8>> {
         let mut unescaped = Vec::new();
         loop {
-            let Some(&byte) = text.get(self.at) else {
-                return Err(self.broken("a string without an end"));
-            };
-            if byte != b'"' && byte != b'\\' {
-                if byte < 0x20 {
-                    return Err(self.broken("a control character in a string"));
+            unescaped.extend_from_slice(&self.text[start..self.at]);
+            match self.text.get(self.at) {
+                None => return Err(self.broken("a string without an end")),
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(unescaped);
                 }
-                self.at += 1;
-                continue;
+                Some(b'\\') => {
+                    self.at += 1;
+                    self.escape(&mut unescaped)?;
+                }
+                Some(_) => return Err(self.broken("a control character in a string")),
             }
-            let run = &text[start..self.at];
-            self.at += 1;
-            if byte == b'"' && unescaped.is_empty() {
-                return Ok(Cow::Borrowed(run));
-            }
-            unescaped.extend_from_slice(run);
-            if byte == b'"' {
-                return Ok(Cow::Owned(unescaped));
-            }
-            self.escape(&mut unescaped)?;
             start = self.at;
+            self.at += plain_bytes(&self.text[start..]);
         }
     }
 
@@ -491,4 +509,26 @@ impl<'a> Reader<'a> {
         self.at = start;
         self.wrong(format!("invalid type: {found}, expected {expected}"))
     }
+}
+
+/// How many bytes there are before the first that is a quote, a backslash or a control character. Eight at once: strings
+/// are half of a configuration.
+fn plain_bytes(text: &[u8]) -> usize {
+    const EACH: u64 = u64::MAX / 0xff;
+    let mut at = 0;
+    while let Some(chunk) = text[at..].first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
+        // A byte below the least has its upper bit set by the subtraction, as have those above 0x7f before it; a borrow
+        // from it can reach only bytes that come later in the text.
+        let below = |word: u64, least: u64| word.wrapping_sub(least * EACH) & !word;
+        let quotes = below(word ^ (EACH * u64::from(b'"')), 1);
+        let backslashes = below(word ^ (EACH * u64::from(b'\\')), 1);
+        let found = (quotes | backslashes | below(word, 0x20)) & EACH << 7;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_plain = |byte: &&u8| **byte >= 0x20 && **byte != b'"' && **byte != b'\\';
+    at + text[at..].iter().take_while(is_plain).count()
 }

@@ -154,6 +154,23 @@ fn a_path_keeps_its_bytes() {
     let sample: Sample = parse(b"{\"path\": \"/\xff\"}", "f").unwrap();
     let json = text(&sample);
     assert_eq!(parse::<Sample>(&json, "f").unwrap(), sample);
+    let sample: Sample = parse(b"{\"path\": \"\xff\", \"name\": \"\xc3\xa9\"}", "f").unwrap();
+    assert_eq!(sample.name.as_deref(), Some("é"));
+}
+
+#[test]
+fn a_string_ends_at_its_quote_wherever_that_is() {
+    for (at, byte) in (0..20).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+        let mut bytes = [0x21; 20];
+        bytes[at] = byte;
+        let json = [b"\"", &bytes[..], b"\""].concat();
+        let read =
+            parse::<PathBuf>(&json, "f").map(|path| path.into_os_string().into_encoded_bytes());
+        match byte {
+            b'"' | b'\\' | ..0x20 => assert!(read.is_err(), "{byte} at {at}"),
+            _ => assert_eq!(read.unwrap(), bytes, "{byte} at {at}"),
+        }
+    }
 }
 
 #[test]
