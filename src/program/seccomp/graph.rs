@@ -80,9 +80,6 @@ impl Node {
     }
 }
 
-/// A range of syscall numbers: its first, and what becomes of them.
-pub type Range = (u32, Id);
-
 impl Graph {
     /// No nodes yet, and room for those of most filters.
     pub fn new() -> Graph {
@@ -241,58 +238,7 @@ impl Graph {
         }
         id
     }
-
-    /// A search tree over ranges of syscall numbers; the first range starts at or below any number that gets here.
-    /// What the ranges are afterwards means nothing.
-    ///
-    /// Only comparisons of the number: the kernel then learns which syscalls are always allowed and skips the filter
-    /// for them (`seccomp_cache_prepare`), which it could not with, say, shifts of bit maps.
-    pub fn search(&mut self, ranges: &mut [Range]) -> Id {
-        let count = ranges.len();
-        match ranges {
-            [] => unreachable!("a search among no ranges"),
-            [(_, only)] => return *only,
-            _ => {}
-        }
-        if count <= LINEAR
-            && let Some(i) = (0..count).find(|i| is_odd_one(ranges, *i))
-        {
-            let (number, yes) = ranges[i];
-            ranges.copy_within(i + 2.., i);
-            let no = self.search(&mut ranges[..count - 2]);
-            return self.test(NR, Jump::Eq, number, yes, no);
-        }
-        let middle = count / 2;
-        let near = [middle, middle + 1, middle - 1];
-        let wide = |i: usize| i + 1 < count && ranges[i + 1].0 - ranges[i].0 > 1;
-        if let Some(i) = near
-            .into_iter()
-            .find(|i| count > LINEAR && is_odd_one(ranges, *i - 1) && wide(*i))
-        {
-            // Both halves get a part of this range, so that the number before it stays between its equals.
-            let (pivot, id) = (ranges[i].0 + 1, ranges[i].1);
-            let no = self.search(&mut ranges[..=i]);
-            ranges[i] = (pivot, id);
-            let yes = self.search(&mut ranges[i..]);
-            return self.test(NR, Jump::Ge, pivot, yes, no);
-        }
-        let (left, right) = ranges.split_at_mut(middle);
-        let pivot = right[0].0;
-        let (no, yes) = (self.search(left), self.search(right));
-        self.test(NR, Jump::Ge, pivot, yes, no)
-    }
 }
-
-/// Whether it is one number between two ranges of the same fate: that costs one instruction.
-fn is_odd_one(ranges: &[Range], i: usize) -> bool {
-    i > 0
-        && i + 1 < ranges.len()
-        && ranges[i - 1].1 == ranges[i + 1].1
-        && ranges[i + 1].0 - ranges[i].0 == 1
-}
-
-/// Up to this many ranges, odd ones are picked out one by one.
-const LINEAR: usize = 9;
 
 /// Where the lower and the upper half of an argument are, on a little-endian machine.
 fn words(arg: u32) -> (u32, u32) {

@@ -14,6 +14,7 @@ mod arch;
 mod emit;
 mod graph;
 mod rules;
+mod search;
 #[cfg(any(test, target_arch = "aarch64", target_arch = "arm"))]
 mod table_arm;
 #[cfg(any(test, target_arch = "riscv64"))]
@@ -34,8 +35,9 @@ pub use simulator::is_valid;
 use crate::error::{Error, Result};
 use crate::oci::{Config, Seccomp, SeccompAction, SeccompFlag, annotation};
 use arch::{AUDIT_X86_64, SLOTS, X32_BIT};
-use graph::{Graph, Id, Jump, Range};
+use graph::{Graph, Id, Jump};
 use rules::{Cond, Conflict, Rules};
+use search::Range;
 
 /// A filter, ready for seccomp(2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -335,7 +337,7 @@ impl Space<'_> {
                 self.range(u32::MAX, default);
             }
         }
-        self.graph.search(&mut self.ranges)
+        search::tree(self.graph, &mut self.ranges, u32::MAX)
     }
 
     /// The numbers from `start` up to the last of the rules, and all after it, whose fate is returned.
