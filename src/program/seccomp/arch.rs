@@ -98,7 +98,7 @@ pub const NATIVE: usize = if cfg!(any(target_arch = "x86", target_arch = "arm"))
 };
 
 /// How many syscalls the family has.
-const ROWS: usize = table::NUMBERS.len();
+pub const ROWS: usize = table::NUMBERS.len();
 
 /// Where each row's name begins in the table; and, behind the last, where one more would.
 static STARTS: [u16; ROWS + 1] = starts();
@@ -162,6 +162,12 @@ const fn bounds(row: usize) -> (usize, usize) {
     (STARTS[row] as usize, STARTS[row + 1] as usize - 1)
 }
 
+/// The name of a row.
+pub fn name(row: usize) -> &'static str {
+    let (start, end) = bounds(row);
+    &table::NAMES[start..end]
+}
+
 /// The row of a name that the family knows.
 pub const fn find(wanted: &[u8]) -> Option<usize> {
     let mut place = hash(wanted);
@@ -173,12 +179,6 @@ pub const fn find(wanted: &[u8]) -> Option<usize> {
         place = (place + 1) % PLACES.len();
     }
     None
-}
-
-/// All names, by row.
-#[cfg(test)]
-pub fn names() -> impl Iterator<Item = &'static str> {
-    table::NAMES.split('\n')
 }
 
 const fn is_name(row: usize, wanted: &[u8]) -> bool {

@@ -194,6 +194,7 @@ fn listed(seccomp: &Seccomp) -> Vec<Rules> {
 /// Adds all rules to all architectures, and tells whether any notifies.
 fn add_rules(seccomp: &Seccomp, default: u32, sets: &mut [Rules], strict: bool) -> Result<bool> {
     let mut notify = false;
+    let mut rows = Vec::new();
     for (i, rule) in seccomp.syscalls.iter().enumerate() {
         let field = |rest: &str| format!("linux.seccomp.syscalls[{i}]{rest}");
         // What happens anyway needs no rule.
@@ -211,6 +212,12 @@ fn add_rules(seccomp: &Seccomp, default: u32, sets: &mut [Rules], strict: bool) 
             .iter()
             .enumerate()
             .any(|(at, cond)| conds[..at].iter().any(|other| other.arg == cond.arg));
+        let alternatives = if apart {
+            conds.into_iter().map(|cond| vec![cond]).collect()
+        } else {
+            vec![conds]
+        };
+        rows.clear();
         for name in rule.names.iter() {
             if name.is_empty() {
                 return Err(Error::new(format!(
@@ -228,29 +235,25 @@ fn add_rules(seccomp: &Seccomp, default: u32, sets: &mut [Rules], strict: bool) 
                     )));
                 }
             }
-            let Some(row) = arch::find(name.as_bytes()) else {
-                if strict {
+            match arch::find(name.as_bytes()) {
+                Some(row) => rows.push(row as u16),
+                None if strict => {
                     let what = format!("{}: unknown syscall {name:?}", field(".names"));
                     return Err(Error::new(what));
                 }
-                continue;
-            };
-            for set in sets.iter_mut() {
-                let added = if apart {
-                    conds
-                        .chunks(1)
-                        .try_for_each(|cond| set.add(row, cond, does))
-                } else {
-                    set.add(row, &conds, does)
-                };
-                if added == Err(Conflict) {
-                    return Err(Error::new(format!(
-                        "{}: {} on syscall {name} contradicts an earlier rule with the same conditions",
-                        field(".action"),
-                        rule.action.name()
-                    )));
-                }
+                None => {}
             }
+        }
+        for set in sets.iter_mut() {
+            let added = set.add(&rows, &alternatives, does);
+            added.map_err(|Conflict(row)| {
+                Error::new(format!(
+                    "{}: {} on syscall {} contradicts an earlier rule with the same conditions",
+                    field(".action"),
+                    rule.action.name(),
+                    arch::name(row)
+                ))
+            })?;
         }
     }
     for set in sets {

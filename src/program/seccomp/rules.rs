@@ -79,9 +79,10 @@ pub struct Rules {
     pub known: usize,
 }
 
-/// The rule contradicts an earlier one: the same conditions, or some of them, with another action.
+/// The rule for the syscall of this row contradicts an earlier one: the same conditions, or some of them, with another
+/// action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conflict;
+pub struct Conflict(pub usize);
 
 impl Rules {
     /// No rules yet.
@@ -94,37 +95,46 @@ impl Rules {
         }
     }
 
-    /// Adds a rule for a syscall, and for its multiplexed form. Without an action it changes nothing, but that the profile
-    /// knows the syscall.
-    pub fn add(&mut self, row: usize, conds: &[Cond], action: Option<u32>) -> Result<(), Conflict> {
-        let (slot, through) = (self.arch.slot(row), self.arch.multiplexer(row));
-        if let (Some(slot), None) = (slot, through) {
-            // A call that is multiplexed counts not by its direct number: libseccomp resolves it to a pseudo number.
-            self.known = self.known.max(slot + 1);
-        }
-        let Some(action) = action else {
-            return Ok(());
-        };
-        if let Some((slot, call)) = through {
-            // The first argument is the call's number then, and a condition on it is lost, as with libseccomp.
-            let mut muxed = vec![Cond {
-                arg: 0,
-                op: Op::Equal,
-                mask: u64::MAX,
-                value: call,
-            }];
-            muxed.extend(conds.iter().filter(|cond| cond.arg != 0));
-            self.insert(slot, muxed, action)?;
-        }
-        match slot {
-            Some(slot) if conds.is_empty() => self.insert_always(slot, action),
-            Some(slot) => self.insert(slot, conds.to_vec(), action)?,
-            None => {}
+    /// Adds a rule for the syscall of each row, and for its multiplexed form: any of the alternatives suffices for the
+    /// action, and all conditions of it must hold. Without an action it only notes that the profile knows the syscalls.
+    pub fn add(
+        &mut self,
+        rows: &[u16],
+        alternatives: &[Vec<Cond>],
+        action: Option<u32>,
+    ) -> Result<(), Conflict> {
+        for row in rows {
+            let row = usize::from(*row);
+            let (slot, through) = (self.arch.slot(row), self.arch.multiplexer(row));
+            if let (Some(slot), None) = (slot, through) {
+                // A call that is multiplexed counts not by its direct number: libseccomp resolves it to a pseudo number.
+                self.known = self.known.max(slot + 1);
+            }
+            let Some(action) = action else {
+                continue;
+            };
+            for conds in alternatives {
+                let mut fits = true;
+                if let Some((slot, call)) = through {
+                    fits = self.insert(slot, muxed(conds, call), action);
+                }
+                if let Some(slot) = slot {
+                    if conds.is_empty() {
+                        self.insert_always(slot, action);
+                    } else {
+                        fits = fits && self.insert(slot, conds.clone(), action);
+                    }
+                }
+                if !fits {
+                    return Err(Conflict(row));
+                }
+            }
         }
         Ok(())
     }
 
-    fn insert(&mut self, slot: usize, mut conds: Vec<Cond>, action: u32) -> Result<(), Conflict> {
+    /// Adds a chain. Returns whether it fits to the others.
+    fn insert(&mut self, slot: usize, mut conds: Vec<Cond>, action: u32) -> bool {
         let width = if self.arch.wide {
             u64::MAX
         } else {
@@ -137,7 +147,7 @@ impl Rules {
         });
         if conds.is_empty() {
             self.insert_always(slot, action);
-            return Ok(());
+            return true;
         }
         sort_by_argument(&mut conds);
         let fate = self.fates[slot];
@@ -145,36 +155,35 @@ impl Rules {
             let chain = Chain { conds, action };
             self.verdicts.push(Verdict::When(vec![chain]));
             self.fates[slot] = self.verdicts.len() as u16;
-            return Ok(());
+            return true;
         }
         if let Verdict::When(chains) = &mut self.verdicts[usize::from(fate) - 1] {
             for old in chains.iter() {
                 if old.action != action && old.conds.starts_with(&conds) {
-                    return Err(Conflict);
+                    return false;
                 }
                 if conds.starts_with(&old.conds) {
-                    return Ok(());
+                    return true;
                 }
             }
             chains.push(Chain { conds, action });
         }
-        Ok(())
+        true
     }
 
     /// An unconditional rule beats conditional ones; among unconditional rules the first stands.
     fn insert_always(&mut self, slot: usize, action: u32) {
-        let fate = self.fates[slot];
-        if fate != 0 && matches!(self.verdicts[usize::from(fate) - 1], Verdict::Always(_)) {
+        let (fate, verdicts) = (&mut self.fates[slot], &self.verdicts[..]);
+        if *fate != 0 && matches!(verdicts[usize::from(*fate) - 1], Verdict::Always(_)) {
             return;
         }
         let is_same =
             |verdict: &Verdict| matches!(verdict, Verdict::Always(other) if *other == action);
-        let known = self.verdicts.iter().position(is_same);
-        let place = known.unwrap_or_else(|| {
+        let place = verdicts.iter().position(is_same).unwrap_or(verdicts.len());
+        *fate = place as u16 + 1;
+        if place == verdicts.len() {
             self.verdicts.push(Verdict::Always(action));
-            self.verdicts.len() - 1
-        });
-        self.fates[slot] = place as u16 + 1;
+        }
     }
 
     /// Puts chains of different actions into the order that libseccomp's tree gives them.
@@ -187,6 +196,19 @@ impl Rules {
             }
         }
     }
+}
+
+/// The conditions for a multiplexed call: the first argument is the call's number then, and a condition on it is lost, as
+/// with libseccomp.
+fn muxed(conds: &[Cond], call: u64) -> Vec<Cond> {
+    let mut muxed = vec![Cond {
+        arg: 0,
+        op: Op::Equal,
+        mask: u64::MAX,
+        value: call,
+    }];
+    muxed.extend(conds.iter().filter(|cond| cond.arg != 0));
+    muxed
 }
 
 fn order(chains: &mut [Chain]) {

@@ -348,9 +348,9 @@ fn an_unknown_syscall_is_an_error_when_asked_for() {
 
 #[test]
 fn every_name_of_the_table_is_found() {
-    use super::arch::{FAMILY, NATIVE, find, names};
-    for (row, name) in names().enumerate() {
-        assert_eq!(find(name.as_bytes()), Some(row), "{name}");
+    use super::arch::{FAMILY, NATIVE, ROWS, find, name};
+    for row in 0..ROWS {
+        assert_eq!(find(name(row).as_bytes()), Some(row));
     }
     for wrong in ["", "zzz", "rea", "reads", "read\nreadahead"] {
         assert_eq!(find(wrong.as_bytes()), None);
