@@ -5,6 +5,9 @@ use crate::sys::call::{self, Pointers, Status};
 use crate::sys::{Failure, Fd, Outcome, Path};
 use crate::wire::{Header, KEPT_TREES, Malformed, Message, Slot, Text, stage};
 
+/// How many roots of file systems are kept at hand; a power of two.
+const MOUNTS: usize = 8;
+
 /// How many descriptors are closed together. A process begins with room for 64; some are in use.
 const DISCARDED: u32 = 58;
 
@@ -23,8 +26,13 @@ pub struct Machine {
     pub kept: [Option<Fd>; KEPT_TREES],
     /// The directory that the next file system covers.
     pub covered: Option<Status>,
-    /// The directory in which something was made last: what follows is most often made beside it.
-    place: Option<(&'static [u8], Fd)>,
+    /// Directories at hand, by their paths; no path and -1 for none. The first is that in which something was made last: what
+    /// follows is most often made beside it. The others are the roots of file systems that the program has made.
+    places: [(&'static [u8], i32); 1 + MOUNTS],
+    /// How many of those there were.
+    mounts: usize,
+    /// Whether the last target was found on a path without links.
+    pub straight: bool,
     /// The descriptor of the current directory, if it is the one at hand; else -1.
     pub here: i32,
     /// A set of descriptors that are done with: most have adjoining numbers, and one call closes those.
@@ -63,7 +71,9 @@ impl Machine {
             root: None,
             tree: Tree::NONE,
             kept: [const { None }; KEPT_TREES],
-            place: None,
+            places: [(b"", -1); 1 + MOUNTS],
+            mounts: 0,
+            straight: false,
             here: -1,
             discarded: 0,
             joined: 0,
@@ -100,32 +110,69 @@ impl Machine {
 
     /// Lets go of the rootfs and of what was to be mounted: from here on nothing of them is needed.
     pub fn forget_root(&mut self) {
-        self.forget_place();
+        self.forget_places();
         self.close_discarded();
         self.root = None;
         self.tree.clear();
         self.null = None;
     }
 
-    /// The descriptor of the directory of that path, if it is the one at hand.
+    /// The descriptor of the directory of that path, if it is one at hand: the rootfs, which has no path, always is.
     pub fn place(&self, path: &[u8]) -> Option<i32> {
-        let known = self.place.as_ref().filter(|(known, _)| *known == path);
-        known.map(|(_, directory)| directory.raw())
-    }
-
-    /// Keeps a directory below the rootfs at hand. Its path means this directory until something is mounted over a part
-    /// of it: so only what the next mount cannot cover is kept.
-    pub fn set_place(&mut self, path: &'static [u8], directory: Fd) {
-        self.forget_place();
-        self.place = Some((path, directory));
-    }
-
-    /// Others may change what paths mean from here on.
-    pub fn forget_place(&mut self) {
-        self.here = -1;
-        if let Some((_, directory)) = self.place.take() {
-            self.discard(directory);
+        if path.is_empty() {
+            return Some(self.root());
         }
+        let known = self.places.iter().find(|(known, _)| *known == path);
+        known.map(|(_, directory)| *directory)
+    }
+
+    /// The current directory becomes the one of a descriptor that is at hand.
+    pub fn go_to(&mut self, directory: i32) -> Outcome {
+        if self.here != directory {
+            call::fchdir(directory)?;
+            self.here = directory;
+        }
+        Ok(())
+    }
+
+    /// Keeps the directory below the rootfs in which something is made at hand, until something is mounted.
+    pub fn set_place(&mut self, path: &'static [u8], directory: Fd) {
+        self.keep(0, path, directory.leak());
+    }
+
+    /// Keeps the root of a new file system at hand, that is mounted at that path, on which there are no links.
+    pub fn add_place(&mut self, path: &'static [u8], directory: Fd) {
+        self.keep(1 + self.mounts % MOUNTS, path, directory.leak());
+        self.mounts += 1;
+    }
+
+    fn keep(&mut self, index: usize, path: &'static [u8], directory: i32) {
+        let Some(place) = self.places.get_mut(index) else {
+            return;
+        };
+        let (_, old) = core::mem::replace(place, (path, directory));
+        if old >= 0 {
+            if self.here == old {
+                self.here = -1;
+            }
+            self.discard(call::adopt(old));
+        }
+    }
+
+    /// Something is being mounted at that path, on which there are no links: what it may cover is no more at hand.
+    pub fn cover(&mut self, path: &[u8]) {
+        for index in 0..=MOUNTS {
+            let place = self.places.get(index);
+            if index == 0 || place.is_some_and(|(known, _)| known.starts_with(path)) {
+                self.keep(index, b"", -1);
+            }
+        }
+    }
+
+    /// Paths may mean something else from here on.
+    pub fn forget_places(&mut self) {
+        self.straight = false;
+        self.cover(b"");
     }
 
     /// Closes a descriptor that nobody waits for, some time before the user's program is executed.

@@ -27,7 +27,7 @@ mod tests;
 mod value;
 
 pub use message::{Message, call, stage};
-pub use op::{KEPT_TREES, OPERATIONS, Op, SAME_ID, create, follow, of, read};
+pub use op::{KEPT_TREES, OPERATIONS, Op, SAME_ID, create, entry, follow, of, read};
 pub use value::{Bytes, Fields, List, Malformed, Reader, Sink, Slot, Text, Wire};
 
 /// The bytes at the start of each program.

@@ -1,7 +1,7 @@
 //! Device nodes and links in `/dev`.
 
 use super::mounts::{clean, is_bind};
-use super::wire::{Op, create, follow};
+use super::wire::{Op, create, entry, follow};
 use super::{Facts, Program};
 use crate::oci::{Config, DeviceType, Mount, NamespaceType};
 
@@ -95,7 +95,7 @@ fn node(
         path: path.into(),
         recursive: 0,
         nofollow: 0,
-        entry: 0,
+        entry: entry::NONE,
     });
     program.push(Op::Attach {
         target: path.into(),

@@ -273,6 +273,76 @@ fn a_remount_changes_what_is_mounted() {
 }
 
 #[test]
+fn mounts_go_onto_what_lies_at_their_target_by_then() {
+    let script = "for at in /work/in /other/in /other/deep/in; do \
+                  [ $(stat -c %d $at) != $(stat -c %d $at/..) ] && echo $at; done; ls /work /other";
+    let mut bundle = Bundle::sh(script);
+    bundle.config["root"]["readonly"] = json!(false);
+    fs::create_dir(bundle.rootfs("work")).unwrap();
+    symlink("work", bundle.rootfs("link")).unwrap();
+    let over = [
+        "/work",
+        "/other",
+        "/work/gone",
+        "/other/gone",
+        "/other/deep",
+        // These cover what was there, the second by another name.
+        "/other",
+        "/other/in",
+        "/other/deep",
+        "/other/deep/in",
+        "/link",
+        "/work/in",
+        "/work/too",
+    ];
+    for target in over {
+        mount(&mut bundle, target, "tmpfs", "tmpfs", &["mode=755"]);
+    }
+    both(&bundle, |output| {
+        let expected = [
+            "/work/in",
+            "/other/in",
+            "/other/deep/in",
+            "/other:",
+            "deep",
+            "in",
+            "",
+            "/work:",
+            "in",
+            "too",
+        ];
+        let found: Vec<&str> = output.stdout.lines().collect();
+        assert_eq!(found, expected, "{output:?}");
+    });
+}
+
+#[test]
+fn what_is_masked_or_read_only_is_what_shows() {
+    let script = "cat /work/secret /work/hidden/secret 2>/dev/null; ls -A /work/hidden; \
+                  touch /work/kept/x 2>/dev/null && echo written; echo end";
+    let mut bundle = Bundle::sh(script);
+    bundle.config["root"]["readonly"] = json!(false);
+    fs::create_dir(bundle.rootfs("work")).unwrap();
+    symlink("work", bundle.rootfs("link")).unwrap();
+    let volume = bundle.dir.join("volume");
+    for directory in ["hidden", "kept"] {
+        fs::create_dir_all(volume.join(directory)).unwrap();
+    }
+    for file in ["secret", "hidden/secret"] {
+        fs::write(volume.join(file), "secret\n").unwrap();
+    }
+    mount(&mut bundle, "/work", "tmpfs", "tmpfs", &["mode=755"]);
+    // Over it, by another name.
+    let source = volume.to_str().unwrap();
+    mount(&mut bundle, "/link", "bind", source, &["rbind"]);
+    bundle.config["linux"]["readonlyPaths"] = json!(["/work/kept"]);
+    bundle.config["linux"]["maskedPaths"] = json!(["/work/secret", "/work/hidden"]);
+    both(&bundle, |output| {
+        assert_eq!(output.stdout, "end\n", "{output:?}");
+    });
+}
+
+#[test]
 fn sysfs_of_a_network_namespace_that_is_not_the_containers() {
     let mut bundle = table();
     map_users(&mut bundle);

@@ -69,5 +69,5 @@ fn keep_newlines(master: &Fd) -> Outcome {
 fn bind(machine: &mut Machine, slave: &Fd) -> Outcome {
     let path = Text::new(b"/dev/console\0");
     let target = paths::target(machine, path, create::FILE, follow::NONE)?;
-    legacy::put(machine, slave.raw(), AT_EMPTY_PATH, &target)
+    legacy::put(slave.raw(), AT_EMPTY_PATH, &target).map(drop)
 }

@@ -6,7 +6,7 @@ use crate::machine::{Machine, c};
 use crate::sys::call::{
     self, AT_EMPTY_PATH, AT_FDCWD, O_NOFOLLOW, O_PATH, O_RDWR, S_IFCHR, S_IFIFO, S_IFMT, Status,
 };
-use crate::sys::{Errno, Fd, Outcome, Step, failed};
+use crate::sys::{Errno, Fd, Outcome, Path, Step, failed};
 use crate::wire::{Text, call as step, create, follow};
 
 /// A directory, with its parents.
@@ -65,7 +65,11 @@ pub fn reopen_null(machine: &mut Machine, streams: u8) -> Outcome {
 
 /// Opens the container's null device, if that is what it is: the rootfs may have anything in its place.
 pub fn null(machine: &Machine, flags: u64) -> Outcome<Fd> {
-    let null = paths::open(machine.root(), Text::new(b"/dev/null\0"), flags)?;
+    let dev = machine.place(b"/dev").unwrap_or(-1);
+    let null = match call::openat(dev, Path::of(c"null"), flags | O_NOFOLLOW, 0) {
+        Ok(null) => null,
+        Err(_) => paths::open(machine.root(), Text::new(b"/dev/null\0"), flags)?,
+    };
     match is_node(call::stat(null.raw())?, S_IFCHR, (1, 3)) {
         true => Ok(null),
         false => failed(step::DIFFERENT_NODE, Errno::INVAL),
@@ -102,7 +106,7 @@ pub fn node(
         Err(failure) if failure.is(Errno::PERM) && mode & S_IFMT != S_IFIFO => {
             let host = call::openat(AT_FDCWD, c(path), O_PATH, 0).at(step::MKNOD)?;
             let place = paths::target(machine, path, create::FILE, follow::ALL)?;
-            return legacy::put(machine, host.raw(), AT_EMPTY_PATH, &place);
+            return legacy::put(host.raw(), AT_EMPTY_PATH, &place).map(drop);
         }
         result => result?,
     }

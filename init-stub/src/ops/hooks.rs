@@ -42,6 +42,7 @@ pub fn run(machine: &mut Machine, hook: &Hook<'static>) -> Outcome {
     let output = call::memory_file(&[])?;
     let reason = call::memory_file(&[])?;
     let (argv, envp) = fill(machine, hook.argv, hook.envp, hook.home)?;
+    machine.forget_places();
     let child = call::fork()?;
     if child == 0 {
         let _ = call::dup_to(state.raw(), 0);

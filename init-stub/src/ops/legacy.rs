@@ -269,8 +269,9 @@ pub fn root(text: Text<'_>, recursive: bool) -> Outcome<Fd> {
     call::openat(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0)
 }
 
-/// Binds what the descriptor `from` means over what `to` means; `flags` are those of open_tree(2).
-pub fn put(machine: &mut Machine, from: i32, flags: u32, to: &Fd) -> Outcome {
+/// Binds what the descriptor `from` means over what `to` means; `flags` are those of open_tree(2). Gives the mount, if there
+/// is a descriptor of it.
+pub fn put(from: i32, flags: u32, to: &Fd) -> Outcome<Option<Fd>> {
     let tree = match call::clone_tree(from, Path::EMPTY, flags) {
         Err(failure) if failure.is_missing() => None,
         tree => Some(tree?),
@@ -278,10 +279,7 @@ pub fn put(machine: &mut Machine, from: i32, flags: u32, to: &Fd) -> Outcome {
     if let Some(tree) = tree {
         match call::move_mount(tree.raw(), to.raw()) {
             Err(failure) if failure.is(Errno::NOSYS) => {}
-            result => {
-                machine.discard(tree);
-                return result;
-            }
+            result => return result.map(|()| Some(tree)),
         }
     }
     let way = Way::to(Some(from).filter(|from| *from == to.raw()))?;
@@ -292,5 +290,5 @@ pub fn put(machine: &mut Machine, from: i32, flags: u32, to: &Fd) -> Outcome {
         0
     };
     let flags = call::MS_BIND | rec;
-    call::mount(Some(from.path()), to.path(), flags, None)
+    call::mount(Some(from.path()), to.path(), flags, None).map(|()| None)
 }

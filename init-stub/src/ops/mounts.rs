@@ -1,8 +1,9 @@
 //! Mounts: a tree is made or taken, changed, and put in place.
 //!
-//! All of it goes by the new mount API where the kernel has that, but for what is mounted on a new entry of a file system
-//! that nobody else can reach yet: there one mount(2) by its name is as safe, and does what six calls do. Where a call of it is missing (ENOSYS, or EPERM from
-//! the filter of an old engine around us), the tree is only described, and mounted in its place by mount(2):
+//! All of it goes by the new mount API where the kernel has that, but for what is mounted in a file system of our own, in
+//! which nobody else changes what names mean: there one mount(2) by name is as safe, and does what six calls do. Where a
+//! call of it is missing (ENOSYS, or EPERM from the filter of an old engine around us), the tree is only described, and
+//! mounted in its place by mount(2):
 //! [`super::legacy`].
 
 use super::text::{Buffer, DescriptorPath, Name, Octal};
@@ -12,7 +13,7 @@ use crate::machine::{Machine, c};
 use crate::sys::call::{self, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_DIRECTORY, O_PATH};
 use crate::sys::call::{S_IFDIR, S_IFMT, Status};
 use crate::sys::{Errno, Failure, Fd, Outcome, Path, Step, failed};
-use crate::wire::{List, Message, Text, call as step, create, follow};
+use crate::wire::{List, Message, Text, call as step, create, entry};
 
 /// Superblock flags that fsconfig(2) takes by name.
 const FLAGS: &[(u64, Path<'_>)] = &[
@@ -39,20 +40,25 @@ pub fn new(
     source: Text<'static>,
     options: List<'static>,
     (superblock, attributes): (u64, u64),
-    entry: bool,
+    entry: u8,
 ) -> Outcome {
+    let covered = machine.covered.take();
+    let entry = match covered {
+        None => entry,
+        Some(_) => entry::NONE,
+    };
     let recipe = Recipe {
         fstype: Some(fstype),
         source,
         options,
         flags: superblock | legacy::flags(attributes),
-        covered: machine.covered.take(),
+        covered,
         entry,
         copy_up: false,
         fallback: None,
     };
     let long = options.iter().any(|option| option.bytes().len() > LONGEST);
-    let fd = match entry || long || superblock & NAMELESS != 0 {
+    let fd = match entry != entry::NONE || long || superblock & NAMELESS != 0 {
         true => None,
         false => match call::fsopen(c(fstype)) {
             Err(failure) if failure.is_missing() => None,
@@ -152,7 +158,7 @@ fn bound(path: Text<'static>, recursive: bool) -> Recipe {
         options: List::Made(&[]),
         flags,
         covered: None,
-        entry: false,
+        entry: entry::NONE,
         copy_up: false,
         fallback: None,
     }
@@ -163,11 +169,11 @@ pub fn copy(
     machine: &mut Machine,
     path: Text<'static>,
     (recursive, nofollow): (bool, bool),
-    entry: bool,
+    entry: u8,
 ) -> Outcome {
     let mut recipe = bound(path, recursive);
     recipe.entry = entry;
-    if entry {
+    if entry != entry::NONE {
         machine.set_tree(None, recipe);
         return Ok(());
     }
@@ -213,7 +219,7 @@ pub fn ask(
     privileged: bool,
 ) -> Outcome {
     if !privileged {
-        match copy(machine, path, (recursive, nofollow), false) {
+        match copy(machine, path, (recursive, nofollow), entry::NONE) {
             Err(failure) if failure.is(Errno::ACCES) => {}
             result => return result,
         }
@@ -236,9 +242,9 @@ pub fn cgroup2(
     fallback: Text<'static>,
 ) -> Outcome {
     const TYPE: Text<'static> = Text::new(b"cgroup2\0");
-    match new(machine, TYPE, source, options, (0, attributes), false) {
+    match new(machine, TYPE, source, options, (0, attributes), entry::NONE) {
         Err(failure) if matches!(failure.errno(), Errno::PERM | Errno::BUSY) => {
-            copy(machine, fallback, (true, false), false)?;
+            copy(machine, fallback, (true, false), entry::NONE)?;
             change(
                 machine,
                 Change {
@@ -279,11 +285,11 @@ fn apply(tree: i32, change: Change) -> Outcome {
         ..
     } = change;
     let flags = if recursive { AT_RECURSIVE } else { 0 };
-    match call::mount_setattr(tree, flags, set, clear, propagation) {
+    match call::mount_setattr(tree, Path::EMPTY, flags, set, clear, propagation) {
         // A user namespace may add restrictions, but not take away those that it found.
         Err(failure) if failure.is(Errno::PERM) && change.keep_locked => {
             let (set, clear) = legacy::within_locks(tree, change)?;
-            call::mount_setattr(tree, flags, set, clear, propagation)
+            call::mount_setattr(tree, Path::EMPTY, flags, set, clear, propagation)
         }
         result => result,
     }
@@ -313,21 +319,12 @@ pub fn require_proc(machine: &mut Machine) -> Outcome {
 
 /// Puts the tree in place.
 pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: u8) -> Outcome {
+    machine.cover(target.bytes());
     let tree = machine.tree()?;
-    if tree.recipe.entry && mount_entry(machine, target.bytes()).is_ok() {
+    let whole = tree.late == 0 && create == create::DIRECTORY && tree.fd.is_some();
+    if (whole || tree.recipe.entry != entry::NONE) && attach_beside(machine, target).is_ok() {
         machine.forget_tree();
         return Ok(());
-    }
-    let tree = machine.tree()?;
-    if tree.late == 0
-        && create == create::DIRECTORY
-        && let Some(fd) = tree.fd.take()
-    {
-        let Some(fd) = attach_beside(machine, fd, target, follow) else {
-            machine.forget_tree();
-            return Ok(());
-        };
-        machine.tree()?.fd = Some(fd);
     }
     let first = if create == create::LIKE_TREE {
         create::NEVER
@@ -356,7 +353,10 @@ pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: 
                 result?;
                 legacy::finish(tree, fd.raw(), tree.made())?;
                 machine.discard(place);
-                machine.set_place(target.bytes(), fd);
+                match create {
+                    create::DIRECTORY if machine.straight => machine.add_place(target.bytes(), fd),
+                    _ => machine.discard(fd),
+                }
                 machine.forget_tree();
                 return Ok(());
             }
@@ -367,53 +367,44 @@ pub fn attach(machine: &mut Machine, target: Text<'static>, create: u8, follow: 
     Ok(())
 }
 
-/// Makes a new entry of the directory at hand, which only we know, and mounts on it what is described. Another way tells
-/// what is wrong with it.
-fn mount_entry(machine: &mut Machine, target: &[u8]) -> Outcome {
-    let (parent, name) = paths::split(target);
-    let recipe = machine.tree()?.recipe;
-    let Some(directory) = machine.place(parent).filter(|_| recipe.covered.is_none()) else {
+/// Puts the tree onto a directory that is an entry of one at hand, made but in the root. What is no directory, as a link, is
+/// left alone: after each failure the way by the whole path tells what is wrong.
+fn attach_beside(machine: &mut Machine, target: Text<'static>) -> Outcome {
+    let tree = machine.tree()?;
+    let entry = tree.recipe.entry;
+    let fd = tree.fd.as_ref().map_or(-1, Fd::raw);
+    let mut name = Name::new();
+    let directory = match entry {
+        entry::CGROUP => {
+            name.set(b"fs/cgroup")?;
+            machine.place(b"/sys")
+        }
+        _ => paths::beside(machine, target, &mut name),
+    };
+    let Some(directory) = directory else {
         return failed(step::MOUNT, Errno::NOENT);
     };
-    let mut entry = Name::new();
-    entry.set_entry(name)?;
-    let name = entry.path();
-    call::mkdirat(directory, name, 0o755)?;
-    if machine.here != directory {
-        call::fchdir(directory)?;
-        machine.here = directory;
+    let name = name.path();
+    if directory != machine.root() && entry != entry::CGROUP {
+        match call::mkdirat(directory, name, 0o755) {
+            Err(failure) if entry == entry::NEW => return Err(failure),
+            _ => {}
+        }
     }
-    legacy::mount(&recipe, name)
-}
-
-/// Puts the tree onto a directory in the root or in the directory at hand. Gives it back where that is not possible.
-fn attach_beside(machine: &mut Machine, fd: Fd, target: Text<'static>, follow: u8) -> Option<Fd> {
-    let (parent, name) = paths::split(target.bytes());
-    if parent.is_empty() && attach_at(&fd, machine.root(), name, false) {
-        machine.set_place(target.bytes(), fd);
-        return None;
+    if fd >= 0 {
+        call::move_mount_at(fd, directory, name)?;
+    } else {
+        machine.go_to(directory)?;
+        legacy::mount(&machine.tree()?.recipe, name)?;
     }
-    if let Some(place) = machine.place(parent).filter(|_| follow != follow::NONE)
-        && attach_at(&fd, place, name, true)
-    {
-        machine.discard(fd);
-        return None;
+    let tree = machine.tree()?;
+    if entry == entry::CGROUP {
+        tree.fd = call::openat(directory, name, O_PATH, 0).ok();
     }
-    Some(fd)
-}
-
-/// Puts the tree onto a directory that is an entry of one at hand, made if `make` says so. What is no directory, as a
-/// link, is left alone: false, as for every failure; the way by the whole path tells what is wrong.
-fn attach_at(tree: &Fd, directory: i32, name: &[u8], make: bool) -> bool {
-    let mut entry = Name::new();
-    if entry.set_entry(name).is_err() {
-        return false;
+    if let Some(mount) = tree.fd.take() {
+        machine.add_place(target.bytes(), mount);
     }
-    let name = entry.path();
-    if make {
-        let _ = call::mkdirat(directory, name, 0o755);
-    }
-    call::move_mount_at(tree.raw(), directory, name).is_ok()
+    Ok(())
 }
 
 fn is_directory(fd: i32) -> bool {
@@ -450,7 +441,13 @@ pub fn copy_into(machine: &mut Machine, target: Text<'_>) -> Outcome {
 
 /// mount(2) with MS_REMOUNT on what is mounted at the target.
 pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'_>) -> Outcome {
-    let target = paths::open(machine.root(), target, O_PATH)?;
+    let (mount, opened) = match machine.place(target.bytes()) {
+        Some(mount) => (mount, None),
+        None => {
+            let opened = paths::open(machine.root(), target, O_PATH)?;
+            (opened.raw(), Some(opened))
+        }
+    };
     if flags & call::MS_BIND != 0 {
         // Attributes of this mount, or with MS_REC of those below it too: what a mount already has is kept.
         let change = Change {
@@ -459,16 +456,16 @@ pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'
             recursive: flags & call::MS_REC != 0,
             ..Change::default()
         };
-        match apply(target.raw(), change) {
-            Err(failure) if failure.is(Errno::NOSYS) => {
-                legacy::change_with_entries(target.raw(), change)?
-            }
+        match apply(mount, change) {
+            Err(failure) if failure.is(Errno::NOSYS) => legacy::change_with_entries(mount, change)?,
             result => result?,
         }
-        machine.discard(target);
+        if let Some(target) = opened {
+            machine.discard(target);
+        }
         return Ok(());
     }
-    let path = DescriptorPath::new(target.raw());
+    let path = DescriptorPath::new(mount);
     let data = Some(c(data)).filter(|_| !data.bytes().is_empty());
     call::mount(None, path.path(), flags | call::MS_REMOUNT, data)
 }

@@ -41,21 +41,32 @@ fn open_how(root: i32, path: Text<'_>, flags: u64, strict: bool) -> Outcome<Fd> 
 }
 
 /// Opens a target of a mount, making what is missing. `create` is one of `wire::create`, `follow` of `wire::follow`.
-pub fn target(machine: &Machine, path: Text<'_>, create: u8, follow: u8) -> Outcome<Fd> {
+pub fn target(machine: &mut Machine, path: Text<'_>, create: u8, follow: u8) -> Outcome<Fd> {
     let root = machine.root();
     let strict = follow == follow::NONE;
     let flags = match follow {
         follow::PARENTS => O_PATH | O_NOFOLLOW,
         _ => O_PATH,
     };
-    match open_how(root, path, flags, strict) {
+    machine.straight = true;
+    let mut opened = open_how(root, path, flags, true);
+    if let Err(failure) = opened
+        && failure.is(Errno::LOOP)
+    {
+        if strict {
+            return Err(failure.at(step::NOT_DIRECTORY));
+        }
+        // It may lead to a directory that is at hand, or above one.
+        machine.forget_places();
+        opened = open_how(root, path, flags, false);
+    }
+    match opened {
         Err(failure) if failure.is(Errno::NOENT) && create == create::DIRECTORY => {
             directory(root, path.bytes(), 0o755, strict)
         }
         Err(failure) if failure.is(Errno::NOENT) && create == create::FILE => {
             make_file(root, path.bytes(), strict, &mut { LINKS })
         }
-        Err(failure) if failure.is(Errno::LOOP) && strict => Err(failure.at(step::NOT_DIRECTORY)),
         result => result,
     }
 }
@@ -147,14 +158,21 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// The directory that the path's last component, `name`, is an entry of, if it is at hand.
+pub fn beside(machine: &Machine, path: Text<'_>, name: &mut Name) -> Option<i32> {
+    let (parent, last) = split(path.bytes());
+    name.set_entry(last).ok()?;
+    machine.place(parent)
+}
+
 /// The directory in which the path's last component, `name`, is to be made; made itself if it is missing. The directory
 /// is kept at hand.
 pub fn place(machine: &mut Machine, path: Text<'static>, name: &mut Name) -> Outcome<i32> {
-    let (parent, last) = split(path.bytes());
-    name.set_entry(last)?;
-    if let Some(place) = machine.place(parent) {
+    if let Some(place) = beside(machine, path, name) {
         return Ok(place);
     }
+    let (parent, last) = split(path.bytes());
+    name.set_entry(last)?;
     let opened = directory(machine.root(), parent, 0o755, false)?;
     let place = opened.raw();
     machine.set_place(parent, opened);

@@ -9,7 +9,7 @@ use crate::wire::{Bytes, Slot, Text, call as step};
 
 /// Tells the runtime the stage, and waits for its word. A runtime that is gone has given up.
 pub fn rendezvous(machine: &mut Machine, stage: u32) -> Outcome {
-    machine.forget_place();
+    machine.forget_places();
     machine.report_stage(stage)?;
     machine.await_answer()
 }

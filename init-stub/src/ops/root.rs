@@ -70,11 +70,10 @@ pub fn take(machine: &mut Machine, path: Text<'_>) -> Outcome {
 
 /// The rootfs becomes the root; the old root goes on top of it, and is taken away.
 pub fn pivot(machine: &mut Machine, peers: bool) -> Outcome {
-    machine.forget_place();
     if peers {
         return pivot_from_shared(machine);
     }
-    call::fchdir(machine.root())?;
+    machine.go_to(machine.root())?;
     call::pivot_root()?;
     // The last example of pivot_root(2): the current directory is the new root, and umount2(2) takes what is on top.
     call::detach(Path::HERE)
@@ -82,9 +81,9 @@ pub fn pivot(machine: &mut Machine, peers: bool) -> Outcome {
 
 /// Unmounting the old root must not unmount anything on the host; the new one's volumes keep the propagation that they
 /// were given.
-fn pivot_from_shared(machine: &Machine) -> Outcome {
+fn pivot_from_shared(machine: &mut Machine) -> Outcome {
     let old = call::openat(AT_FDCWD, Path::ROOT, O_PATH | O_DIRECTORY, 0)?;
-    call::fchdir(machine.root())?;
+    machine.go_to(machine.root())?;
     call::pivot_root()?;
     call::fchdir(old.raw())?;
     call::mount(None, Path::HERE, call::MS_SLAVE | call::MS_REC, None)?;
@@ -94,8 +93,7 @@ fn pivot_from_shared(machine: &Machine) -> Outcome {
 
 /// On an initramfs, whose root cannot be pivoted: the rootfs is moved over it.
 pub fn move_over(machine: &mut Machine) -> Outcome {
-    machine.forget_place();
-    call::fchdir(machine.root())?;
+    machine.go_to(machine.root())?;
     call::mount(Some(Path::HERE), Path::ROOT, call::MS_MOVE, None)?;
     call::chroot(Path::HERE)?;
     call::chdir(Path::ROOT)
@@ -103,8 +101,7 @@ pub fn move_over(machine: &mut Machine) -> Outcome {
 
 /// chroot(2): for a container in a mount namespace that is not its own.
 pub fn change(machine: &mut Machine) -> Outcome {
-    machine.forget_place();
-    call::fchdir(machine.root())?;
+    machine.go_to(machine.root())?;
     call::chroot(Path::HERE)?;
     call::chdir(Path::ROOT)
 }

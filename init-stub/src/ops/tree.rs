@@ -2,7 +2,7 @@
 
 use crate::sys::call::Status;
 use crate::sys::{Errno, Fd, Outcome, failed};
-use crate::wire::{List, Text, call as step};
+use crate::wire::{List, Text, call as step, entry};
 
 /// A mount that is yet to be put in place.
 pub struct Tree {
@@ -32,8 +32,8 @@ pub struct Recipe {
     pub flags: u64,
     /// The directory whose mode and owner it gets.
     pub covered: Option<Status>,
-    /// It is for a new entry of a file system of our own.
-    pub entry: bool,
+    /// Whether it is for a place in a file system of our own: one of `wire::entry`.
+    pub entry: u8,
     /// What the covered directory holds is copied in.
     pub copy_up: bool,
     /// The host's tree that is taken where making a file system is forbidden.
@@ -64,7 +64,7 @@ impl Tree {
             options: List::Made(&[]),
             flags: 0,
             covered: None,
-            entry: false,
+            entry: entry::NONE,
             copy_up: false,
             fallback: None,
         },
@@ -115,7 +115,8 @@ impl Tree {
 }
 
 impl Change {
-    const NONE: Change = Change {
+    /// No change.
+    pub const NONE: Change = Change {
         set: 0,
         clear: 0,
         cleared: 0,

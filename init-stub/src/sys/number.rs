@@ -205,4 +205,3 @@ pub const CLOSE_RANGE: usize = 436;
 pub const OPENAT2: usize = 437;
 pub const FACCESSAT2: usize = 439;
 pub const MOUNT_SETATTR: usize = 442;
-pub const OPEN_TREE_ATTR: usize = 467;

@@ -122,6 +122,17 @@ pub mod create {
     pub const LIKE_TREE: u8 = 3;
 }
 
+/// Where nothing but an [`Op::Attach`] follows an [`Op::FsTree`] or [`Op::PathTree`], in a file system that this program has
+/// made: then that does all in one call.
+pub mod entry {
+    /// It is to be put elsewhere.
+    pub const NONE: u8 = 0;
+    /// On an entry that is new in a tmpfs.
+    pub const NEW: u8 = 1;
+    /// On the directory `fs/cgroup` of the sysfs at `/sys`, which the kernel has made.
+    pub const CGROUP: u8 = 2;
+}
+
 /// The id in [`Op::Identity`] that stays as it is: root's.
 pub const SAME_ID: u32 = u32::MAX;
 
@@ -203,8 +214,7 @@ operations! {
     /// Takes the directory of that path as the rootfs, bound over itself so that it is a mount.
     OpenRoot { path: Text<'a>, recursive: u8, }
     /// Makes a new file system instance. `options` are `key=value` or `flag`, `sb_flags` the `MS_*` flags of
-    /// the superblock, `attributes` the `MOUNT_ATTR_*` of the mount. `entry` is not 0 where nothing but an [`Op::Attach`]
-    /// follows, of an entry that is new in a file system that this program has made: then that does all in one call.
+    /// the superblock, `attributes` the `MOUNT_ATTR_*` of the mount. `entry` is one of [`entry`].
     FsTree {
         fstype: Text<'a>,
         source: Text<'a>,
@@ -232,10 +242,9 @@ operations! {
     /// the same is kept.
     MakeDevice { path: Text<'a>, mode: u32, major: u32, minor: u32, uid: u32, gid: u32, }
     /// Hides paths: files under the null device, directories under one read-only tmpfs; missing ones are passed over.
-    /// `directory`, if not empty, is the root of a file system that belongs to the kernel: nobody changes what those of
-    /// the paths mean that are its entries.
-    Mask { directory: Text<'a>, paths: List<'a>, }
-    /// Makes paths read-only; missing ones are passed over. `directory` as in `Mask`; nothing is mounted below the paths.
+    Mask { paths: List<'a>, }
+    /// Makes paths read-only; missing ones are passed over. `directory`, if not empty, is the root of a file system that
+    /// belongs to the kernel: those of the paths that are its entries are no links, and nothing is mounted below them.
     ReadonlyPaths { directory: Text<'a>, paths: List<'a>, }
     /// Makes the rootfs the root of the namespace, and takes the old root away. `peers` is not 0 where mounts of the old
     /// root may be shared with other namespaces.

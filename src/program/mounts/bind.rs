@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::oci::{Config, Mount, NamespaceType};
 use crate::program::compile::{new, text};
 use crate::program::options::{self, Bind, Options, flag};
-use crate::program::wire::{KEPT_TREES, Op, create, follow};
+use crate::program::wire::{KEPT_TREES, Op, create, entry, follow};
 use crate::program::{Facts, Program};
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,7 @@ pub fn keep_sources(config: &Config, facts: &Facts, program: &mut Program) {
             path: text(&source.path),
             recursive: source.recursive.into(),
             nofollow: source.nofollow.into(),
-            entry: 0,
+            entry: entry::NONE,
         });
         program.push(Op::TreeAttributes {
             set: 0,
@@ -146,7 +146,7 @@ pub fn compile(
             path,
             recursive,
             nofollow,
-            entry: 0,
+            entry: entry::NONE,
         });
     }
     if target == "/proc" {

@@ -1,10 +1,10 @@
 //! The cgroup file system.
 
-use super::{makes_entries, tree_changes};
+use super::{makes_entries, own_entry, tree_changes};
 use crate::oci::{Config, Mount, NamespaceType};
 use crate::program::compile::text;
 use crate::program::options::{Options, attribute, flag};
-use crate::program::wire::{List, Op, create, follow};
+use crate::program::wire::{List, Op, create, entry, follow};
 use crate::program::{Facts, Program, slices};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 pub fn compile(
     config: &Config,
     facts: &Facts,
+    index: usize,
     mount: &Mount,
     options: &Options,
     target: &str,
@@ -45,13 +46,16 @@ pub fn compile(
         options: List::Made(&[b"mode=755"]),
         sb_flags: 0,
         attributes: always,
-        entry: 0,
+        entry: own_entry(config, facts, index, options, target),
     });
     tree_changes(options, program);
     attach(target, program);
     // A read-only one is remounted with all mounts below it in the end.
     let restricted_late = options.set & flag::RDONLY != 0;
-    let entry = u8::from(!options.changes_tree() && makes_entries(config, facts));
+    let below = match makes_entries(config, facts) && !options.changes_tree() {
+        true => entry::NEW,
+        false => entry::NONE,
+    };
     for hierarchy in &facts.v1_mounts {
         let set = options.attributes() | always;
         if own_namespace {
@@ -61,14 +65,14 @@ pub fn compile(
                 options: List::Made(&slices(&hierarchy.options)),
                 sb_flags: 0,
                 attributes: set & !attribute::RDONLY,
-                entry,
+                entry: below,
             });
         } else {
             program.push(Op::PathTree {
                 path: text(&join(&hierarchy.mountpoint, &hierarchy.cgroup)),
                 recursive: 0,
                 nofollow: 0,
-                entry: u8::from(restricted_late) & entry,
+                entry: if restricted_late { below } else { entry::NONE },
             });
             // With the others, once all are there.
             if !restricted_late {

@@ -8,7 +8,7 @@ pub use bind::{BindSource, bind_source, can_enter_tree, keep_sources, wants_link
 use super::compile::{new, text};
 use super::devices::{self, makes_devices};
 use super::options::{self, Bind, Options, attribute, flag};
-use super::wire::{List, Op, create, follow};
+use super::wire::{List, Op, create, entry, follow};
 use super::{Facts, Program, slices};
 use crate::error::{Error, Result};
 use crate::oci::{Config, Mount, NamespaceType};
@@ -47,7 +47,6 @@ pub fn finish(config: &Config, facts: &Facts, program: &mut Program) {
     let masked = unique(&config.linux.masked_paths);
     if !masked.is_empty() {
         program.push(Op::Mask {
-            directory: kernels_own(config, &masked).into(),
             paths: List::Made(&masked),
         });
     }
@@ -89,7 +88,7 @@ fn make_read_only(config: &Config, facts: &Facts, program: &mut Program) {
     }
 }
 
-/// The directory that most paths which are masked or to be read-only are entries of: a new procfs, below whose entries nothing is
+/// The directory that most paths which are to be read-only are entries of: a new procfs, below whose entries nothing is
 /// mounted, and none of which is a link. Empty where there is none.
 fn kernels_own<'a>(config: &'a Config, paths: &[&[u8]]) -> &'a str {
     let is_proc = |mount: &&Mount| mount.kind.as_deref() == Some("proc") && !is_bind(mount);
@@ -256,7 +255,7 @@ fn one(
             ))
         })?;
     if kind == "cgroup" {
-        cgroup::compile(config, facts, mount, &options, &target, program);
+        cgroup::compile(config, facts, index, mount, &options, &target, program);
         return Ok(());
     }
     if kind == "sysfs" && shared_network(config) {
@@ -296,15 +295,13 @@ fn one(
         context = format!("context={label}");
         data.push(context.as_bytes());
     }
-    let is_entry =
-        !options.changes_tree() && !options.copy_up && in_new_tmpfs(config, facts, index, &target);
     program.push(Op::FsTree {
         fstype: kind.into(),
         source: mount.source.as_deref().unwrap_or(kind).into(),
         options: List::Made(&data),
         sb_flags: superblock,
         attributes,
-        entry: is_entry.into(),
+        entry: own_entry(config, facts, index, &options, &target),
     });
     tree_changes(&options, program);
     if options.copy_up {
@@ -325,21 +322,29 @@ fn one(
     Ok(())
 }
 
-/// Whether a mount's target is an entry of a tmpfs that an earlier mount makes, which is still at hand: an empty one, in
-/// which nobody but we can do anything yet.
-fn in_new_tmpfs(config: &Config, facts: &Facts, index: usize, target: &str) -> bool {
-    let parent = Path::new(target).parent();
-    let is_beside = |mount: &&Mount| Path::new(&destination(facts, mount)).parent() == parent;
-    let mut before = config.mounts[..index].iter().rev().skip_while(is_beside);
-    let above = before
-        .next()
-        .filter(|mount| parent == Some(Path::new(&destination(facts, mount))));
-    makes_entries(config, facts)
-        && above.is_some_and(|mount| {
-            mount.kind.as_deref() == Some("tmpfs")
-                && !is_bind(mount)
-                && !options::has(&mount.options, &["tmpcopyup"])
-        })
+/// Whether a mount's target lies in a file system that an earlier mount makes, where it needs no looking for: as an entry
+/// of a tmpfs, an empty one, in which nobody but we can do anything yet, or where the kernel's sysfs has it. One of
+/// [`entry`].
+fn own_entry(config: &Config, facts: &Facts, index: usize, options: &Options, target: &str) -> u8 {
+    if options.changes_tree() || options.copy_up || !makes_entries(config, facts) {
+        return entry::NONE;
+    }
+    let target = Path::new(target);
+    let above = config.mounts[..index].iter().rev().find_map(|mount| {
+        let place = destination(facts, mount);
+        let remounts = options::has(&mount.options, &["remount"]);
+        (target.starts_with(&place) && !remounts).then_some((mount, place))
+    });
+    let Some((mount, place)) = above.filter(|(mount, _)| !is_bind(mount)) else {
+        return entry::NONE;
+    };
+    let copies = options::has(&mount.options, &["tmpcopyup"]);
+    let is_parent = target.parent() == Some(Path::new(&place));
+    match mount.kind.as_deref() {
+        Some("tmpfs") if is_parent && !copies => entry::NEW,
+        Some("sysfs") if place == "/sys" && target == Path::new("/sys/fs/cgroup") => entry::CGROUP,
+        _ => entry::NONE,
+    }
 }
 
 /// Whether the mounts are made in a namespace that is new, by a process whose current directory matters to nobody.

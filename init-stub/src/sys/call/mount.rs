@@ -1,9 +1,6 @@
 //! Mounts, and the root and working directory.
 
-use super::{
-    AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, descriptor, done,
-    syscall,
-};
+use super::{AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, descriptor, done, syscall};
 use crate::sys::{Fd, Outcome, Path};
 
 /// fsopen(2).
@@ -45,21 +42,6 @@ pub fn clone_tree(directory: i32, path: Path<'_>, flags: u32) -> Outcome<Fd> {
     ))
 }
 
-/// open_tree_attr(2), Linux 6.15: a copy of the tree at a path from a directory, whose last component is not followed,
-/// with attributes set on all of it.
-pub fn clone_tree_with(directory: i32, path: Path<'_>, set: u64) -> Outcome<Fd> {
-    let attributes = [set, 0, 0, 0];
-    descriptor(syscall!(
-        OPEN_TREE,
-        OPEN_TREE_ATTR,
-        directory,
-        path.as_ptr(),
-        1 | O_CLOEXEC as u32 | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW,
-        attributes.as_ptr(),
-        size_of_val(&attributes)
-    ))
-}
-
 /// open_tree(2) with OPEN_TREE_NAMESPACE: a mount namespace whose root is the tree at the path.
 pub fn tree_namespace(path: Path<'_>) -> Outcome<Fd> {
     const OPEN_TREE_NAMESPACE: u32 = 2;
@@ -74,17 +56,13 @@ pub fn tree_namespace(path: Path<'_>) -> Outcome<Fd> {
 
 /// move_mount(2) of a descriptor's mount onto another descriptor's place.
 pub fn move_mount(from: i32, to: i32) -> Outcome {
-    const T_EMPTY_PATH: u32 = 0x40;
-    move_mount_how(from, to, Path::EMPTY, T_EMPTY_PATH)
+    move_mount_at(from, to, Path::EMPTY)
 }
 
-/// move_mount(2) of a descriptor's mount onto a path from a directory, whose last component is not followed.
+/// move_mount(2) of a descriptor's mount onto a path from a directory, whose last component is not followed, or without a
+/// path onto the descriptor's place.
 pub fn move_mount_at(from: i32, directory: i32, path: Path<'_>) -> Outcome {
-    move_mount_how(from, directory, path, 0)
-}
-
-fn move_mount_how(from: i32, directory: i32, path: Path<'_>, flags: u32) -> Outcome {
-    const F_EMPTY_PATH: u32 = 0x4;
+    const BOTH_EMPTY_PATH: u32 = 0x44;
     done(syscall!(
         MOVE_MOUNT,
         MOVE_MOUNT,
@@ -92,20 +70,26 @@ fn move_mount_how(from: i32, directory: i32, path: Path<'_>, flags: u32) -> Outc
         c"".as_ptr(),
         directory,
         path.as_ptr(),
-        F_EMPTY_PATH | flags
+        BOTH_EMPTY_PATH
     ))
 }
 
-/// mount_setattr(2) on a descriptor's mount.
-pub fn mount_setattr(fd: i32, flags: u32, set: u64, clear: u64, propagation: u64) -> Outcome {
+/// mount_setattr(2) on the mount at a path from a directory, or without a path on the descriptor's.
+pub fn mount_setattr(
+    directory: i32,
+    path: Path<'_>,
+    flags: u32,
+    set: u64,
+    clear: u64,
+    propagation: u64,
+) -> Outcome {
     let attributes = [set, clear, propagation, 0];
-    let flags = flags | AT_EMPTY_PATH;
     done(syscall!(
         MOUNT_SETATTR,
         MOUNT_SETATTR,
-        fd,
-        c"".as_ptr(),
-        flags,
+        directory,
+        path.as_ptr(),
+        flags | AT_EMPTY_PATH,
         attributes.as_ptr(),
         size_of_val(&attributes)
     ))
