@@ -298,6 +298,11 @@ pub struct Strings {
 }
 
 impl Strings {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// The strings.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;

@@ -252,39 +252,45 @@ const IPC: Option<usize> = find(b"ipc");
 const WRITTEN: u16 = 0xf000;
 const PRIVATE: u32 = 0xf_0000;
 
-/// How many slots there are for ordinary numbers, and how many for private ones: for all up to the greatest that the
-/// table has, and one that no syscall has.
-const STRETCHES: [usize; 2] = {
-    let mut stretches = [0; 2];
+/// By column, how many slots there are for ordinary numbers, and how many for private ones: for all up to the greatest
+/// that the table has, and one that no syscall has.
+static STRETCHES: [[usize; 2]; table::COLUMNS] = {
+    let mut stretches = [[0; 2]; table::COLUMNS];
     let mut at = 0;
     while at < ROWS * table::COLUMNS {
-        let number = table::NUMBERS[at / table::COLUMNS][at % table::COLUMNS];
+        let column = at % table::COLUMNS;
+        let number = table::NUMBERS[at / table::COLUMNS][column];
         let (stretch, needed) = (number / WRITTEN, number % WRITTEN + 2);
-        if number != table::NONE && stretches[stretch as usize] < needed as usize {
-            stretches[stretch as usize] = needed as usize;
+        if number != table::NONE && stretches[column][stretch as usize] < needed as usize {
+            stretches[column][stretch as usize] = needed as usize;
         }
         at += 1;
     }
     stretches
 };
 
-/// How many slots there are: places for all syscall numbers of an architecture, and hardly more.
-pub const SLOTS: usize = STRETCHES[0] + STRETCHES[1];
+/// Behind the ordinary syscall numbers that the kernel has.
+pub const NUMBERS: u32 = STRETCHES[FAMILY[NATIVE].column][0] as u32;
 
 impl Arch {
+    /// How many slots there are: places for all syscall numbers, and hardly more.
+    pub fn slots(&self) -> usize {
+        STRETCHES[self.column].iter().sum()
+    }
+
     /// The slot of the syscall of this row, if the architecture has it.
     #[inline(always)]
     pub fn slot(&self, row: usize) -> Option<usize> {
         match table::NUMBERS[row][self.column] {
             table::NONE => None,
-            private @ WRITTEN.. => Some(STRETCHES[0] + usize::from(private - WRITTEN)),
+            private @ WRITTEN.. => Some(STRETCHES[self.column][0] + usize::from(private - WRITTEN)),
             number => Some(number.into()),
         }
     }
 
     /// The number of a slot; it rises with the slots.
     pub fn number(&self, slot: usize) -> u32 {
-        let number = match slot.checked_sub(STRETCHES[0]) {
+        let number = match slot.checked_sub(STRETCHES[self.column][0]) {
             Some(private) => PRIVATE + private as u32,
             None => slot as u32,
         };

@@ -3,7 +3,7 @@
 //! Instructions are laid from the last to the first, so that every jump's target is already placed. Conditional jumps
 //! reach 255 instructions far; a target farther away gets a stand-in (another `ret`, or a `ja`) close by.
 
-use super::graph::{Graph, Id, Jump, Node};
+use super::graph::{Id, Jump, Node};
 use crate::error::{Error, Result};
 use std::num::NonZeroU32;
 
@@ -63,17 +63,17 @@ pub fn returns(bpf: &[u8], verdict: u32) -> bool {
 }
 
 /// The bytes of the filter that starts at this node.
-pub fn emit(graph: &Graph, root: Id) -> Result<Vec<u8>> {
-    let count = graph.nodes.len();
+pub fn emit(nodes: &[Node], root: Id) -> Result<Vec<u8>> {
+    let count = nodes.len();
     let mut emitter = Emitter {
-        nodes: &graph.nodes,
+        nodes,
         known: &mut vec![Known::default(); count],
         code: Vec::with_capacity(count),
     };
     // Every node refers to earlier ones only, so one walk downwards sees all ways to a node before the node.
     emitter.reach(root, false);
     for id in (0..count as Id).rev() {
-        if let Node::Test { yes, no, .. } = &graph.nodes[id as usize]
+        if let Node::Test { yes, no, .. } = &nodes[id as usize]
             && emitter.known[id as usize].reached
         {
             emitter.reach(*yes, emitter.is_warm(id, *yes));

@@ -48,8 +48,7 @@ pub enum Node {
 
 /// All nodes; each refers to earlier ones only.
 pub struct Graph {
-    /// The nodes.
-    pub nodes: Vec<Node>,
+    nodes: Vec<Node>,
     /// The ids of the nodes and 1, each at the place that the node's hash names, or in the next free one behind it; 0 in
     /// those. At least half of the places, a power of two, are free.
     places: Vec<Id>,
@@ -88,6 +87,11 @@ impl Graph {
             nodes: Vec::with_capacity(NODES),
             places: vec![0; 2 * NODES],
         }
+    }
+
+    /// All nodes; each refers to earlier ones only.
+    pub fn into_nodes(self) -> Vec<Node> {
+        self.nodes
     }
 
     fn node(&mut self, node: Node) -> Id {

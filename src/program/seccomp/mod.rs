@@ -34,7 +34,7 @@ pub use simulator::is_valid;
 
 use crate::error::{Error, Result};
 use crate::oci::{Config, Seccomp, SeccompAction, SeccompFlag, annotation};
-use arch::{AUDIT_X86_64, SLOTS, X32_BIT};
+use arch::{AUDIT_X86_64, X32_BIT};
 use graph::{Graph, Id, Jump};
 use rules::{Cond, Conflict, Rules};
 use search::Range;
@@ -54,6 +54,8 @@ pub struct Filter {
 const BAD_ARCH: u32 = libc::SECCOMP_RET_KILL_THREAD;
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 const MAX_ARGUMENTS: u32 = 6;
+/// As many as most profiles make of an architecture's syscall numbers.
+const USUAL_RANGES: usize = 128;
 
 /// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`
 const WAIT_KILLABLE_RECV: u32 = 1 << 5;
@@ -168,14 +170,16 @@ pub fn compile(seccomp: &Seccomp, strict: bool) -> Result<Filter> {
             default,
             stub,
             bad_arch,
-            ranges: Vec::new(),
+            ranges: Vec::with_capacity(USUAL_RANGES),
         };
         let search = space.build(set, kin);
         root = graph.test(graph::ARCH, Jump::Eq, set.arch.audit, search, root);
     }
+    // What follows finds room in the memory that this leaves.
+    drop(sets);
     Ok(Filter {
         flags: flags(seccomp.flags.as_deref(), notify),
-        bpf: emit::emit(&graph, root)?,
+        bpf: emit::emit(&graph.into_nodes(), root)?,
         notify,
     })
 }
@@ -218,6 +222,7 @@ fn add_rules(seccomp: &Seccomp, default: u32, sets: &mut [Rules], strict: bool) 
             vec![conds]
         };
         rows.clear();
+        rows.reserve(rule.names.len());
         for name in rule.names.iter() {
             if name.is_empty() {
                 return Err(Error::new(format!(
@@ -352,7 +357,11 @@ impl Space<'_> {
         // Behind the last may be a multiplexed call's direct number, which does not count among those that are named.
         let last = set.known.checked_sub(1).map(|slot| set.arch.number(slot));
         let last = last.filter(|number| self.stub && *number != 0);
-        let slots = if last.is_some() { set.known } else { SLOTS };
+        let slots = if last.is_some() {
+            set.known
+        } else {
+            set.fates.len()
+        };
         let mut before = 0;
         for (slot, fate) in set.fates[..slots].iter().enumerate() {
             if *fate != before {

@@ -1,6 +1,6 @@
 //! The rules of one architecture: which syscall number gets which verdict.
 
-use super::arch::{Arch, SLOTS};
+use super::arch::Arch;
 use crate::oci::{SeccompOperator as Op, SyscallArg};
 use std::cmp::{Ordering, Reverse};
 
@@ -89,7 +89,7 @@ impl Rules {
     pub fn new(arch: &'static Arch) -> Rules {
         Rules {
             arch,
-            fates: vec![0; SLOTS],
+            fates: vec![0; arch.slots()],
             verdicts: Vec::new(),
             known: 0,
         }
@@ -103,27 +103,22 @@ impl Rules {
         alternatives: &[Vec<Cond>],
         action: Option<u32>,
     ) -> Result<(), Conflict> {
-        for row in rows {
-            let row = usize::from(*row);
-            let (slot, through) = (self.arch.slot(row), self.arch.multiplexer(row));
-            if let (Some(slot), None) = (slot, through) {
-                // A call that is multiplexed counts not by its direct number: libseccomp resolves it to a pseudo number.
-                self.known = self.known.max(slot + 1);
-            }
-            let Some(action) = action else {
-                continue;
-            };
-            for conds in alternatives {
-                let mut fits = true;
-                if let Some((slot, call)) = through {
-                    fits = self.insert(slot, muxed(conds, call), action);
-                }
-                if let Some(slot) = slot {
-                    if conds.is_empty() {
-                        self.insert_always(slot, action);
-                    } else {
-                        fits = fits && self.insert(slot, conds.clone(), action);
-                    }
+        self.know(rows);
+        let Some(action) = action else {
+            return Ok(());
+        };
+        for conds in alternatives {
+            // Of nearly all rules: one verdict for hundreds of syscalls.
+            let always = conds.is_empty().then(|| self.always(action));
+            for row in rows {
+                let row = usize::from(*row);
+                let through = self.arch.multiplexer(row);
+                let mut fits = through
+                    .is_none_or(|(slot, call)| self.insert(slot, muxed(conds, call), action));
+                match (self.arch.slot(row), always) {
+                    (None, _) => {}
+                    (Some(slot), Some(fate)) => self.settle(slot, fate),
+                    (Some(slot), None) => fits = fits && self.insert(slot, conds.clone(), action),
                 }
                 if !fits {
                     return Err(Conflict(row));
@@ -131,6 +126,17 @@ impl Rules {
             }
         }
         Ok(())
+    }
+
+    fn know(&mut self, rows: &[u16]) {
+        // A call that is multiplexed counts not by its direct number: libseccomp resolves it to a pseudo number.
+        let direct = |row: &u16| {
+            let row = usize::from(*row);
+            let slot = self.arch.slot(row);
+            slot.filter(|_| self.arch.multiplexer(row).is_none())
+        };
+        let slots = rows.iter().filter_map(direct);
+        self.known = slots.fold(self.known, |known, slot| known.max(slot + 1));
     }
 
     /// Adds a chain. Returns whether it fits to the others.
@@ -146,7 +152,8 @@ impl Rules {
             cond.mask != 0
         });
         if conds.is_empty() {
-            self.insert_always(slot, action);
+            let always = self.always(action);
+            self.settle(slot, always);
             return true;
         }
         sort_by_argument(&mut conds);
@@ -171,18 +178,24 @@ impl Rules {
         true
     }
 
-    /// An unconditional rule beats conditional ones; among unconditional rules the first stands.
-    fn insert_always(&mut self, slot: usize, action: u32) {
-        let (fate, verdicts) = (&mut self.fates[slot], &self.verdicts[..]);
-        if *fate != 0 && matches!(verdicts[usize::from(*fate) - 1], Verdict::Always(_)) {
-            return;
-        }
+    /// 1 and the place of an unconditional verdict.
+    fn always(&mut self, action: u32) -> u16 {
         let is_same =
             |verdict: &Verdict| matches!(verdict, Verdict::Always(other) if *other == action);
-        let place = verdicts.iter().position(is_same).unwrap_or(verdicts.len());
-        *fate = place as u16 + 1;
-        if place == verdicts.len() {
+        let known = self.verdicts.iter().position(is_same);
+        let place = known.unwrap_or_else(|| {
             self.verdicts.push(Verdict::Always(action));
+            self.verdicts.len() - 1
+        });
+        place as u16 + 1
+    }
+
+    /// An unconditional rule beats conditional ones; among unconditional rules the first stands.
+    #[inline(always)]
+    fn settle(&mut self, slot: usize, always: u16) {
+        let (fate, verdicts) = (&mut self.fates[..][slot], &self.verdicts[..]);
+        if *fate == 0 || matches!(verdicts[usize::from(*fate) - 1], Verdict::When(_)) {
+            *fate = always;
         }
     }
 

@@ -5,7 +5,7 @@
 //! syscall's number for that, and translates each instruction twice, to machine code in the end. So a start is the
 //! quicker the shorter the ways and the fewer the instructions are.
 
-use super::arch::SLOTS;
+use super::arch::NUMBERS;
 use super::graph::{Graph, Id, Jump, NR};
 
 /// A range of syscall numbers: its first, and what becomes of them. It goes up to the next range.
@@ -50,7 +50,7 @@ pub fn tree(graph: &mut Graph, ranges: &mut [Range], end: u32) -> Id {
 /// only where there is too much to be picked out.
 fn step(ranges: &[Range], end: u32) -> Step {
     let count = ranges.len();
-    let before = |number: u32, i: usize| number.min(SLOTS as u32) as usize + i;
+    let before = |number: u32, i: usize| number.min(NUMBERS) as usize + i;
     let start = before(ranges[0].0, 0);
     let all = before(end, count) - start;
     let left = |i: usize| before(ranges[i].0, i) - start;
