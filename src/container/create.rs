@@ -6,7 +6,7 @@ use super::joined::{CLONED, join_ours};
 use super::launch::{Launch, launch};
 use super::net_devices::Devices;
 use super::readiness::{self, Readiness};
-use super::report::{follow, note};
+use super::report::{await_end, follow, note};
 use super::store::{self, Record, Store};
 use super::{hooks, host, identity, resctrl, stdio};
 use crate::cgroup::{self, Cgroup, Layout, Manager, Rootless, Wanted};
@@ -58,6 +58,12 @@ impl Options {
     /// Whether nobody stays to copy the terminal.
     pub(super) fn leaves(&self) -> bool {
         self.detach || self.await_start
+    }
+
+    /// Whether nobody but us is told when the process has started.
+    fn is_private(&self) -> bool {
+        let told = [&self.pid_file, &self.pidfd_socket, &self.console_socket];
+        !self.leaves() && told.iter().all(|file| file.is_none())
     }
 }
 
@@ -176,6 +182,10 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
         false => store.save(&record)?,
     }
 
+    let unseen = options.is_private() && readiness.is_none() && record.poststart.is_empty();
+    if unseen && !program.asks {
+        await_end(&started, signals)?;
+    }
     if let Err(error) = follow(&program, &config, &record, &started, signals) {
         // The spec's steps 12 and 13: what was made is undone, and then the hooks are told.
         drop(undo);

@@ -317,7 +317,7 @@ fn follow(
             program::explain(program, message, None).wrap("unable to start container process")
         );
     }
-    if !store::has_executed(child)? {
+    if !store::has_executed(child) {
         return match process::poll(&[Some(target)], 0)?[0] {
             true => Err(stopped()),
             false => Err(Error::new(

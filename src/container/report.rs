@@ -31,6 +31,14 @@ pub(super) fn note(program: &Program) {
     }
 }
 
+/// Waits for the end of a process of which nobody wants to know that it has started: a short one is waited for once then,
+/// not twice. A long one, or a signal, is not: [`follow`] sees at once what has become of it.
+pub(super) fn await_end(started: &Started, signals: BorrowedFd<'_>) -> Result<()> {
+    const SHORT_MSEC: i32 = 100;
+    let ends = [Some(started.child.pidfd.as_fd()), Some(signals)];
+    process::poll(&ends, SHORT_MSEC).map(drop)
+}
+
 /// Follows the stub through its stages, until it waits for `start` or executes the program.
 pub(super) fn follow(
     program: &Program,
@@ -44,7 +52,7 @@ pub(super) fn follow(
     let mut output = None;
     loop {
         let Some(message) = next_message(report, signals, &mut output)? else {
-            return match waits || !store::has_executed(&started.child)? {
+            return match waits || !store::has_executed(&started.child) {
                 true => Err(ended_early(record)),
                 false => Ok(()),
             };

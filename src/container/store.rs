@@ -188,14 +188,16 @@ pub fn is_ending(pid: i32) -> bool {
 
 /// Whether our child has executed the user's program, once it has closed its end of the report socket: it may also
 /// have been killed. Then it is not yet waited for, and still has its name.
-pub fn has_executed(child: &sys::spawn::Child) -> Result<bool> {
-    if !sys::process::poll(&[Some(child.pidfd.as_fd())], 0)?[0] {
-        return Ok(true);
+pub fn has_executed(child: &sys::spawn::Child) -> bool {
+    // Before it exits, the stub tells why.
+    let killed = |ended: sys::process::Ended| ended.signal().is_some();
+    if !sys::process::fate(child.pid).is_some_and(killed) {
+        return true;
     }
     let name = file::read_text(Path::new(&format!("/proc/{}/comm", child.pid))).unwrap_or_default();
     let name = name.trim_end();
     // Before Linux 6.14, what is executed by a descriptor is named after its number.
-    Ok(!name.starts_with("memfd:coracle") && !name.bytes().all(|byte| byte.is_ascii_digit()))
+    !name.starts_with("memfd:coracle") && !name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Store {

@@ -135,6 +135,8 @@ pub struct Program {
     pub made_inside: u32,
     /// Another process than the first goes on with the program.
     pub forks: bool,
+    /// It waits for answers of the runtime.
+    pub asks: bool,
     /// It changes its root, and with it where it is.
     pivots: bool,
     pointers: usize,
@@ -176,6 +178,13 @@ impl Program {
             _ => 0,
         };
         self.forks |= matches!(op, Op::Fork {});
+        self.asks |= matches!(
+            op,
+            Op::Rendezvous { .. }
+                | Op::AwaitStart { .. }
+                | Op::AskTree { .. }
+                | Op::SeccompListener { .. }
+        );
         self.pivots |= matches!(op, Op::PivotRoot { .. });
         op.encode(&mut self.ops);
     }

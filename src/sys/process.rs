@@ -101,6 +101,24 @@ pub fn wait(pid: i32) -> Result<u8> {
     Ok(status.unwrap_or(0) as u8)
 }
 
+/// How our child has ended, if it has. It stays to be waited for: waitid(2).
+pub fn fate(pid: i32) -> Option<Ended> {
+    // SAFETY: all zeroes are a valid structure, which the kernel fills in; its status is there for a child that ended.
+    let (code, status) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        let result = libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut info, flags);
+        if result != 0 || info.si_pid() != pid {
+            return None;
+        }
+        (info.si_code, info.si_status())
+    };
+    Some(Ended(match code {
+        libc::CLD_EXITED => status << 8,
+        _ => status,
+    }))
+}
+
 /// Reaps every child that has ended but this one, without waiting.
 pub fn reap_others(child: i32) {
     loop {
