@@ -81,12 +81,12 @@ fn own(path: &str) -> Result<String> {
 
 /// The hierarchy of a line of `/proc/self/cgroup`; none for that of v2 where it is not mounted.
 fn usual(line: &str) -> Option<Hierarchy> {
-    let mut fields = line.splitn(3, ':').skip(1);
-    let (names, own) = (fields.next()?, fields.next()?);
+    let (_, line) = line.split_once(':')?;
+    let (names, own) = line.split_once(':')?;
     let mountpoint = match names {
         "" if !is_cgroup2(HYBRID) => return None,
         "" => HYBRID.into(),
-        names => [ROOT, "/", names.trim_start_matches("name=")].concat(),
+        names => [ROOT, "/", names.strip_prefix("name=").unwrap_or(names)].concat(),
     };
     let controllers = names.split(',').filter(|name| !name.is_empty());
     Some(Hierarchy {

@@ -69,12 +69,12 @@ pub fn all_names() -> Vec<String> {
 
 /// The number of a capability of that name.
 pub fn number(name: &str) -> Option<u32> {
-    let upper = name.to_ascii_uppercase();
-    let short = upper.strip_prefix("CAP_").unwrap_or(&upper);
-    NAMES
-        .iter()
-        .position(|known| *known == short)
-        .map(|index| index as u32)
+    let short = match name.as_bytes().split_at_checked(4) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(b"CAP_") => rest,
+        _ => name.as_bytes(),
+    };
+    let known = |known: &&str| known.as_bytes().eq_ignore_ascii_case(short);
+    NAMES.iter().position(known).map(|index| index as u32)
 }
 
 /// The names of a bit set, lower-case and joined by commas, for people.
