@@ -225,6 +225,20 @@ impl Cgroup {
         self.directories.len() == layout.hierarchies.len()
     }
 
+    /// Prepares for [`Cgroup::adopt`].
+    pub fn dial(&self) {
+        if let Some(unit) = &self.unit {
+            unit.dial();
+        }
+    }
+
+    /// Prepares for it to stay: [`Cgroup::delete`] will not follow soon.
+    pub fn hang_up(&self) {
+        if let Some(unit) = &self.unit {
+            unit.hang_up();
+        }
+    }
+
     /// What there is of it before [`Cgroup::adopt`].
     pub fn without_unit(&self) -> Cgroup {
         Cgroup {

@@ -98,7 +98,14 @@ fn run_container(global: &Global, matches: &Matches) -> Result<u8> {
 
 /// Stays with a container's process until it has ended, and removes the container, unless it is kept.
 pub(super) fn stay(global: &Global, created: Created, signals: OwnedFd, keep: bool) -> Result<u8> {
-    let status = foreground(&created.child, signals, created.console, created.readiness)?;
+    let stays = || created.record.cgroup.hang_up();
+    let status = foreground(
+        &created.child,
+        signals,
+        created.console,
+        created.readiness,
+        &stays,
+    )?;
     if !keep {
         container::remove(&global.store, &created.record)?;
     }
@@ -143,9 +150,10 @@ fn foreground(
     signals: OwnedFd,
     console: Option<OwnedFd>,
     readiness: Option<Readiness>,
+    stays: &dyn Fn(),
 ) -> Result<u8> {
     let terminal = console.map(Terminal::new).transpose()?;
-    container::wait(child, signals.as_fd(), terminal, readiness)
+    container::wait(child, signals.as_fd(), terminal, readiness, stays)
 }
 
 /// `exec`, whose own failures have a status that few programs return.
@@ -193,7 +201,7 @@ fn exec_process(global: &Global, matches: &Matches) -> Result<u8> {
     if exec.detach {
         return Ok(0);
     }
-    foreground(&child, signals, console, None)
+    foreground(&child, signals, console, None, &|| {})
 }
 
 fn delete(global: &Global, matches: &Matches) -> Result<u8> {

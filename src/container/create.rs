@@ -281,6 +281,7 @@ pub(super) fn prepare(
         annotations: &config.annotations,
     };
     let mut cgroup = Cgroup::plan(&layout, &wanted)?;
+    cgroup.dial();
     let mut record = Record::new(&options.id, config, bundle, rootfs, cgroup.clone());
     record.no_new_keyring = options.no_new_keyring;
     if program::mounts_for_host(config) {

@@ -116,11 +116,13 @@ impl Drop for Terminal {
 }
 
 /// Waits for the child, forwarding every signal that we get and its word that it is ready; returns its exit status.
+/// `stays` is called once it has not ended soon.
 pub fn wait(
     child: &Child,
     signals: BorrowedFd<'_>,
     mut console: Option<Terminal>,
     mut readiness: Option<Readiness>,
+    stays: &dyn Fn(),
 ) -> Result<u8> {
     // How often to look for somebody who has opened the terminal again.
     const AGAIN_MSEC: i32 = 100;
@@ -156,6 +158,7 @@ pub fn wait(
                 let ready = process::poll_for(&wanted, soon)?;
                 if ready.iter().all(|events| *events == 0) {
                     idle = true;
+                    stays();
                     memory::release_code();
                     continue;
                 }

@@ -369,18 +369,37 @@ fn a_bus_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_container_that_stays_keeps_no_connection() {
+    needs_systemd!();
+    let bundle = placed(":test:NAME");
+    let runtime = bundle.spawn(bundle.bundle_command("run", &[]));
+    wait_until("the container runs", || {
+        bundle.cli(&["state", &bundle.id]).status.success()
+    });
+    let descriptors = format!("/proc/{}/fd", runtime.pid());
+    wait_until("the runtime has no socket", || {
+        let links = std::fs::read_dir(&descriptors).unwrap();
+        let mut links = links.flatten().flat_map(|link| link.path().read_link());
+        !links.any(|link| link.to_string_lossy().starts_with("socket:"))
+    });
+    bundle.cli(&["kill", &bundle.id, "KILL"]).ok();
+    runtime.wait();
+    let unit = format!("test-{}.scope", bundle.id);
+    assert_eq!(property(&unit, "LoadState"), "not-found");
+    bundle.assert_nothing_left();
+}
+
+#[test]
 fn systemd_is_spoken_to_without_a_bus() {
     needs_systemd!();
     root_only!("hides the bus");
     let mut bundle = placed(":test:NAME");
     bundle.set_args(&["cat", "/proc/self/cgroup"]);
-    bundle.write_config();
-    let run = bundle.command(&["run", "--bundle"]);
+    let run = bundle.bundle_command("run", &[]);
     let mut command = Command::new("unshare");
     let script = "mount -t tmpfs none /run/dbus && exec \"$@\"";
     command.args(["--mount", "sh", "-c", script, "sh"]);
     command.arg(run.get_program()).args(run.get_args());
-    command.arg(bundle.bundle()).arg(&bundle.id);
     bundle.spawn(command).wait().ok();
     let unit = format!("test-{}.scope", bundle.id);
     assert_eq!(property(&unit, "LoadState"), "not-found");

@@ -2,8 +2,7 @@
 //!
 //! Everything that need not wait for an answer goes out in one write(2): the authentication, the greeting, and the first
 //! calls. Not so to systemd itself, which may read of the calls that come with the authentication, and then wait for more
-//! before it looks at them. A connection lives as long as the one thing that it is made for, so that no signals pile up
-//! on it.
+//! before it looks at them. No signals pile up on a connection over a bus: it is sent those of one unit's jobs alone.
 
 use super::dial::dial;
 use super::value::{Value, Writer};
@@ -55,6 +54,8 @@ pub struct Bus {
     serial: u32,
     /// There is a bus between systemd and us.
     routed: bool,
+    /// The answer to the authentication has been read.
+    authenticated: bool,
 }
 
 /// An error that systemd or the bus answered with.
@@ -107,13 +108,20 @@ impl Bus {
             input: Vec::new(),
             serial: 0,
             routed,
+            authenticated: false,
         };
         if routed {
             bus.queue(To::Bus, NO_REPLY_EXPECTED, "Hello", "", &|_| {});
         } else {
             bus.send()?;
+            bus.authenticate()?;
         }
         Ok(bus)
+    }
+
+    /// Whether there is a bus between systemd and us.
+    pub fn is_routed(&self) -> bool {
+        self.routed
     }
 
     /// Has the signals that tell of the end of a unit's jobs sent to us. Systemd sends those of a job to who has asked for
@@ -230,19 +238,18 @@ impl Bus {
     }
 
     /// Sends what is to be sent.
-    fn send(&mut self) -> Result<()> {
-        let authenticating = self.out.first() == Some(&0);
+    pub fn send(&mut self) -> Result<()> {
         self.stream.write_all(&self.out).context("write to dbus")?;
         self.out.clear();
-        match authenticating {
-            true => self.authenticated(),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     /// Sends what is to be sent, and returns the next message.
     fn next(&mut self) -> Result<Message> {
         self.send()?;
+        if !self.authenticated {
+            self.authenticate()?;
+        }
         // The fixed part of a header, then the length of its fields.
         self.fill(16)?;
         let mut header = Reader::new(&self.input);
@@ -298,7 +305,7 @@ impl Bus {
     }
 
     /// Reads the answers to the authentication: `DATA`, `OK`.
-    fn authenticated(&mut self) -> Result<()> {
+    fn authenticate(&mut self) -> Result<()> {
         loop {
             let end = loop {
                 if let Some(end) = self.input.windows(2).position(|two| two == b"\r\n") {
@@ -308,6 +315,7 @@ impl Bus {
             };
             let line: Vec<u8> = self.input.drain(..end + 2).collect();
             if line.starts_with(b"OK") {
+                self.authenticated = true;
                 return Ok(());
             }
             if !line.starts_with(b"DATA") {

@@ -5,6 +5,7 @@
 
 mod bus;
 mod dial;
+mod line;
 pub(super) mod properties;
 mod value;
 
@@ -13,6 +14,7 @@ use crate::json::object;
 use crate::log;
 use crate::oci::Resources;
 use bus::{Bus, Refusal};
+use line::Line;
 use properties::Property;
 use std::path::Path;
 use value::{Value, Writer};
@@ -42,6 +44,7 @@ object! {
         /// What the annotations ask for.
         extra: Vec<(String, Value)>,
         description: String,
+        line: Line,
     }
 }
 
@@ -124,6 +127,7 @@ impl Unit {
             subgroup: None,
             extra: Vec::new(),
             description: String::from("libcontainer container ") + name,
+            line: Line::default(),
         })
     }
 
@@ -139,6 +143,16 @@ impl Unit {
         let user = own.find("/user@").filter(|_| self.user);
         let end = user.and_then(|at| Some(at + own[at..].find(SERVICE)? + SERVICE.len()));
         &own[..end.unwrap_or(0)]
+    }
+
+    /// Connects to systemd, whom [`Unit::start`] is to ask soon.
+    pub fn dial(&self) {
+        self.line.dial(&self.name, self.user);
+    }
+
+    /// Closes the connection that is kept for [`Unit::stop`].
+    pub fn hang_up(&self) {
+        self.line.hang_up();
     }
 
     /// Makes the unit, with the process in it. The limits are in its properties.
@@ -191,10 +205,12 @@ impl Unit {
                 // No auxiliary units.
                 writer.array(8, |_| {});
             };
-            let mut bus = Bus::connect(self.user)?;
-            bus.watch_jobs(&self.name);
+            let mut bus = self.line.take(&self.name, self.user)?;
             match bus.run_job("StartTransientUnit", "ssa(sv)a(sa(sv))", &body) {
-                Ok(result) if result == "done" => return Ok(()),
+                Ok(result) if result == "done" => {
+                    self.line.keep(bus);
+                    return Ok(());
+                }
                 Ok(result) => {
                     self.reset(&mut bus);
                     return Err(Error::new(format!("got `{result}`")).wrap(what()));
@@ -258,8 +274,7 @@ impl Unit {
 
     /// Stops the unit, which ends all processes in it, and has systemd forget it. One that is gone is stopped.
     pub fn stop(&self) -> Result<()> {
-        let mut bus = Bus::connect(self.user)?;
-        bus.watch_jobs(&self.name);
+        let mut bus = self.line.take(&self.name, self.user)?;
         let result = bus.run_job("StopUnit", "ss", &|writer| {
             writer.text(&self.name);
             writer.text("replace");
