@@ -542,7 +542,10 @@ impl Cgroup {
 
     /// Removes the cgroup, with what the container made below it. One that is gone is removed.
     pub fn delete(&self) -> Result<()> {
-        if let Some(unit) = &self.unit {
+        let mut directories = self.directories.iter();
+        if let Some(unit) = &self.unit
+            && (directories.any(|directory| directory.path.exists()) || !unit.is_forgotten())
+        {
             unit.stop()?;
         }
         for directory in &self.directories {

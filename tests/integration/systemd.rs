@@ -369,6 +369,28 @@ fn a_bus_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_unit_that_is_gone_needs_no_bus() {
+    needs_systemd!();
+    let bundle = placed(":test:NAME");
+    let container = bundle.start();
+    let unit = format!("test-{}.scope", bundle.id);
+    if !crate::limits::is_v2(Path::new("/sys/fs/cgroup")) {
+        skip!("no cgroup v2 here");
+    }
+    systemctl(&["stop", &unit]);
+    container.wait_for_status("stopped");
+    wait_until("the unit is forgotten", || {
+        property(&unit, "LoadState") == "not-found"
+    });
+    let mut command = bundle.command(&["delete", &bundle.id]);
+    for variable in ["DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS"] {
+        command.env(variable, "unix:path=/nonexistent");
+    }
+    bundle.spawn(command).wait().ok();
+    bundle.assert_nothing_left();
+}
+
+#[test]
 fn a_container_that_stays_keeps_no_connection() {
     needs_systemd!();
     let bundle = placed(":test:NAME");

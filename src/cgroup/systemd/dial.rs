@@ -1,4 +1,4 @@
-//! Where systemd or its bus listens.
+//! Where systemd or its bus listens, and where it has its files.
 
 use crate::error::{Context, Error, Result};
 use std::os::linux::net::SocketAddrExt;
@@ -8,6 +8,7 @@ use std::path::PathBuf;
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 /// Where systemd itself listens, to root and to its own user: without a bus in between.
 const SYSTEM_PRIVATE: &str = "/run/systemd/private";
+const SYSTEM_TRANSIENT: &str = "/run/systemd/transient";
 
 /// A stream to systemd, and whether there is a bus in between.
 pub fn dial(user: bool) -> Result<(UnixStream, bool)> {
@@ -22,8 +23,7 @@ pub fn dial(user: bool) -> Result<(UnixStream, bool)> {
     }
     let (bus, private) = match user {
         true => {
-            let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty());
-            let Some(runtime) = runtime.map(PathBuf::from) else {
+            let Some(runtime) = runtime_directory() else {
                 return Err(Error::new(
                     "could not detect DBUS_SESSION_BUS_ADDRESS from the environment, nor is there XDG_RUNTIME_DIR",
                 ));
@@ -38,6 +38,19 @@ pub fn dial(user: bool) -> Result<(UnixStream, bool)> {
             Ok(stream) => Ok((stream, false)),
             Err(_) => Err(error).with_context(|| format!("dial unix {}", bus.display())),
         },
+    }
+}
+
+fn runtime_directory() -> Option<PathBuf> {
+    let path = std::env::var_os("XDG_RUNTIME_DIR")?;
+    (!path.is_empty()).then(|| path.into())
+}
+
+/// Where the files of transient units are.
+pub fn transient(user: bool) -> Option<PathBuf> {
+    match user {
+        true => Some(runtime_directory()?.join("systemd/transient")),
+        false => Some(SYSTEM_TRANSIENT.into()),
     }
 }
 

@@ -294,8 +294,17 @@ impl Unit {
                     .wrap(format_args!("unable to stop unit {:?}", self.name)));
             }
         }
-        self.reset(&mut bus);
+        if !self.is_forgotten() {
+            self.reset(&mut bus);
+        }
         Ok(())
+    }
+
+    /// Whether systemd is known to have no such unit: it has a file for each transient one, systemd.unit(5). Old versions
+    /// have not.
+    pub fn is_forgotten(&self) -> bool {
+        let files = dial::transient(self.user);
+        files.is_some_and(|files| files.is_dir() && !files.join(&self.name).exists())
     }
 
     /// Has systemd forget it, if it has failed. That it is not there, or not failed, is as well.
