@@ -345,7 +345,7 @@ impl Space<'_> {
                 self.range(u32::MAX, default);
             }
         }
-        search::tree(self.graph, &mut self.ranges, u32::MAX)
+        search::tree(self.graph, &self.ranges)
     }
 
     /// The numbers from `start` up to the last of the rules, and all after it, whose fate is returned.

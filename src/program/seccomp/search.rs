@@ -11,80 +11,72 @@ use super::graph::{Graph, Id, Jump, NR};
 /// A range of syscall numbers: its first, and what becomes of them. It goes up to the next range.
 pub type Range = (u32, Id);
 
-/// Up to this many odd ones are picked out one by one.
+/// Ranges of one fate; but every second, never the first nor the last, is a single number of another fate. One
+/// instruction picks it out, where two would be needed to search for it.
+type Field<'a> = &'a [Range];
+
+/// Up to this many numbers of a field are picked out one after the other.
 const PICKED: usize = 6;
 
-/// How to go on with ranges.
-enum Step {
-    /// Pick out the odd one at this place.
-    Pick(usize),
-    /// Look for the ranges from this one on apart from those before.
-    Divide(usize),
+/// The tree for these ranges, of which the first starts at or below any number that gets there.
+pub fn tree(graph: &mut Graph, ranges: &[Range]) -> Id {
+    let mut fields: Vec<Field<'_>> = Vec::with_capacity(ranges.len());
+    let mut rest = ranges;
+    while !rest.is_empty() {
+        let mut count = 1;
+        while is_odd_one(&rest[count - 1..]) {
+            count += 2;
+        }
+        let (field, others) = rest.split_at(count);
+        fields.push(field);
+        rest = others;
+    }
+    divide(graph, &fields, u32::MAX)
 }
 
-/// The tree for ranges of which the first starts at or below any number that gets there, and the last ends before `end`.
-/// What the ranges are afterwards means nothing.
-pub fn tree(graph: &mut Graph, ranges: &mut [Range], end: u32) -> Id {
-    if let [(_, only)] = ranges {
-        return *only;
-    }
-    match step(ranges, end) {
-        Step::Pick(i) => {
-            let (number, yes) = ranges[i];
-            ranges.copy_within(i + 2.., i);
-            let rest = ranges.len() - 2;
-            let no = tree(graph, &mut ranges[..rest], end);
-            graph.test(NR, Jump::Eq, number, yes, no)
-        }
-        Step::Divide(i) => {
-            let pivot = ranges[i].0;
-            let (left, right) = ranges.split_at_mut(i);
-            let (no, yes) = (tree(graph, left, pivot), tree(graph, right, end));
-            graph.test(NR, Jump::Ge, pivot, yes, no)
-        }
-    }
+/// Whether the second of these ranges is one number between two ranges of the same fate.
+fn is_odd_one(ranges: &[Range]) -> bool {
+    matches!(ranges, [(_, before), (number, _), (next, after), ..] if before == after && next - number == 1)
 }
 
-/// Divides where both sides weigh the same, with a weight for each number that a syscall may have and for each range.
-/// To divide beside an odd one costs an instruction more: that is for want of another place in the middle two thirds, and
-/// only where there is too much to be picked out.
-fn step(ranges: &[Range], end: u32) -> Step {
-    let count = ranges.len();
+/// The tree for fields of which the last ends before `end`. It is divided where both sides weigh the same, with a weight
+/// for each number that a syscall may have and for each field.
+fn divide(graph: &mut Graph, fields: &[Field<'_>], end: u32) -> Id {
+    if let [field] = fields {
+        return pick(graph, field);
+    }
+    let count = fields.len();
     let before = |number: u32, i: usize| number.min(NUMBERS) as usize + i;
-    let start = before(ranges[0].0, 0);
+    let start = before(fields[0][0].0, 0);
     let all = before(end, count) - start;
-    let left = |i: usize| before(ranges[i].0, i) - start;
-    let uneven = |i: &usize| all.abs_diff(2 * left(*i));
-
-    let (mut middle, mut above) = (1, count - 1);
-    while middle < above {
-        let between = (middle + above) / 2;
-        if 2 * left(between) < all {
-            middle = between + 1;
+    let left = |i: usize| before(fields[i][0].0, i) - start;
+    let (mut low, mut high) = (1, count - 1);
+    while low < high {
+        let middle = (low + high) / 2;
+        if left(middle) + left(middle + 1) < all {
+            low = middle + 1;
         } else {
-            above = between;
+            high = middle;
         }
     }
-    let is_free = |i: &usize| !is_odd_one(ranges, *i) && !is_odd_one(ranges, *i - 1);
-    let lower = (1..middle).rev().find(is_free);
-    let upper = (middle..count).find(is_free);
-    let best = lower.into_iter().chain(upper).min_by_key(uneven);
-    if let Some(i) = best
-        && 3 * uneven(&i) <= 2 * all
-    {
-        return Step::Divide(i);
-    }
-    let mut odd_ones = (1..count).filter(|i| is_odd_one(ranges, *i));
-    match odd_ones.next() {
-        Some(first) if odd_ones.count() < PICKED => Step::Pick(first),
-        Some(_) => Step::Divide(middle),
-        None => Step::Divide(best.unwrap_or(middle)),
-    }
+    let pivot = fields[low][0].0;
+    let no = divide(graph, &fields[..low], pivot);
+    let yes = divide(graph, &fields[low..], end);
+    graph.test(NR, Jump::Ge, pivot, yes, no)
 }
 
-/// Whether this range is one number between two ranges of the same fate: one instruction picks it out.
-#[inline(always)]
-fn is_odd_one(ranges: &[Range], i: usize) -> bool {
-    let around = i.checked_sub(1).and_then(|i| ranges.get(i..i + 3));
-    matches!(around, Some([(_, before), (number, _), (next, after)]) if before == after && next - number == 1)
+fn pick(graph: &mut Graph, field: Field<'_>) -> Id {
+    if field.len() / 2 > PICKED {
+        // Both halves get a part of the range in the middle.
+        let middle = field.len() / 4 * 2;
+        let pivot = field[middle].0;
+        let no = pick(graph, &field[..=middle]);
+        let yes = pick(graph, &field[middle..]);
+        return graph.test(NR, Jump::Ge, pivot, yes, no);
+    }
+    let mut id = field[0].1;
+    for (number, fate) in field.iter().skip(1).step_by(2) {
+        id = graph.test(NR, Jump::Eq, *number, *fate, id);
+    }
+    id
 }
