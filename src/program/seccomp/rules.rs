@@ -73,7 +73,7 @@ pub struct Rules {
     /// By slot, 1 and the verdict's place; 0 for the default action. A place in a list of slots is found without a search,
     /// and next to all of a profile's hundreds of syscalls share one verdict.
     pub fates: Vec<u16>,
-    /// The verdicts; not each is still some slot's.
+    /// The verdicts, not more than two for each slot: one with conditions, and one without that came later.
     pub verdicts: Vec<Verdict>,
     /// Behind the greatest slot that any rule names, even a redundant one; 0 if none does.
     pub known: usize,
@@ -108,17 +108,21 @@ impl Rules {
             return Ok(());
         };
         for conds in alternatives {
-            // Of nearly all rules: one verdict for hundreds of syscalls.
-            let always = conds.is_empty().then(|| self.always(action));
+            // That of an unconditional rule, once it is needed: for hundreds of syscalls in nearly all profiles.
+            let mut always = None;
             for row in rows {
                 let row = usize::from(*row);
                 let through = self.arch.multiplexer(row);
                 let mut fits = through
                     .is_none_or(|(slot, call)| self.insert(slot, muxed(conds, call), action));
-                match (self.arch.slot(row), always) {
-                    (None, _) => {}
-                    (Some(slot), Some(fate)) => self.settle(slot, fate),
-                    (Some(slot), None) => fits = fits && self.insert(slot, conds.clone(), action),
+                if let Some(slot) = self.arch.slot(row) {
+                    if !conds.is_empty() {
+                        fits = fits && self.insert(slot, conds.clone(), action);
+                    } else if self.is_open(slot) {
+                        let fate = always.unwrap_or_else(|| self.always(action));
+                        always = Some(fate);
+                        self.fates[..][slot] = fate;
+                    }
                 }
                 if !fits {
                     return Err(Conflict(row));
@@ -152,8 +156,9 @@ impl Rules {
             cond.mask != 0
         });
         if conds.is_empty() {
-            let always = self.always(action);
-            self.settle(slot, always);
+            if self.is_open(slot) {
+                self.fates[slot] = self.always(action);
+            }
             return true;
         }
         sort_by_argument(&mut conds);
@@ -190,13 +195,11 @@ impl Rules {
         place as u16 + 1
     }
 
-    /// An unconditional rule beats conditional ones; among unconditional rules the first stands.
+    /// Whether an unconditional rule would count: it beats conditional ones, but the first of its kind stands.
     #[inline(always)]
-    fn settle(&mut self, slot: usize, always: u16) {
-        let (fate, verdicts) = (&mut self.fates[..][slot], &self.verdicts[..]);
-        if *fate == 0 || matches!(verdicts[usize::from(*fate) - 1], Verdict::When(_)) {
-            *fate = always;
-        }
+    fn is_open(&self, slot: usize) -> bool {
+        let (fate, verdicts) = (self.fates[..][slot], &self.verdicts[..]);
+        fate == 0 || matches!(verdicts[usize::from(fate) - 1], Verdict::When(_))
     }
 
     /// Puts chains of different actions into the order that libseccomp's tree gives them.
