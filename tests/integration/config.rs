@@ -344,6 +344,8 @@ fn working_directory() {
         config["process"]["cwd"] = json!("/home/user")
     });
     assert_eq!(output.lines(), ["/home/user"]);
+    // Whatever was mounted and made read-only on the way there.
+    assert_eq!(run_edited("pwd", |_| {}).lines(), ["/"]);
     // One that is missing is made.
     let mut bundle = Bundle::sh("pwd");
     bundle.config["process"]["cwd"] = json!("/made/for/it");

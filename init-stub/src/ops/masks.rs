@@ -148,5 +148,6 @@ pub fn read_only(machine: &mut Machine, directory: Text<'_>, list: List<'_>) -> 
         machine.discard(mount);
         machine.discard(target);
     }
-    Ok(())
+    // Where the program may begin.
+    machine.go_to(machine.root())
 }

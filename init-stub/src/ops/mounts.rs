@@ -441,7 +441,7 @@ pub fn copy_into(machine: &mut Machine, target: Text<'_>) -> Outcome {
 
 /// mount(2) with MS_REMOUNT on what is mounted at the target.
 pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'_>) -> Outcome {
-    let (mount, opened) = match machine.place(target.bytes()) {
+    let (mount, _opened) = match machine.place(target.bytes()) {
         Some(mount) => (mount, None),
         None => {
             let opened = paths::open(machine.root(), target, O_PATH)?;
@@ -459,9 +459,6 @@ pub fn remount(machine: &mut Machine, target: Text<'_>, flags: u64, data: Text<'
         match apply(mount, change) {
             Err(failure) if failure.is(Errno::NOSYS) => legacy::change_with_entries(mount, change)?,
             result => result?,
-        }
-        if let Some(target) = opened {
-            machine.discard(target);
         }
         return Ok(());
     }
