@@ -49,15 +49,18 @@ pub fn can_enter_tree(config: &Config, facts: &Facts) -> bool {
     const CAP_MKNOD: u64 = 1 << 27;
     let linux = &config.linux;
     let hooks = &config.hooks;
+    let v1 = |mount: &Mount| mount.kind.as_deref() == Some("cgroup");
     let alone = |mount: &Mount| {
-        let options = options::parse(&mount.options);
-        let source = bind_source(mount, &facts.bundle);
+        if is_bind(mount) {
+            let source = bind_source(mount, &facts.bundle);
+            if source.idmapped || source.path.starts_with(&facts.rootfs) {
+                return false;
+            }
+        }
         // Those that are longer, or unknown to it, are not for the new mount API.
-        let plain = options.superblock & flag::I_VERSION == 0
-            && options.data.iter().all(|option| option.len() < 256);
-        let cgroup = mount.kind.as_deref() == Some("cgroup") && !facts.v1_mounts.is_empty();
-        let seen = !is_bind(mount) || !source.idmapped && !source.path.starts_with(&facts.rootfs);
-        plain && seen && !options.remount && !cgroup
+        let plain = |option: &String| option.len() < 256;
+        let unknown = options::has(&mount.options, &["iversion", "remount"]);
+        !unknown && mount.options.iter().all(plain)
     };
     new(linux.namespace(NamespaceType::Mount))
         && linux.namespace(NamespaceType::User).is_none()
@@ -68,6 +71,7 @@ pub fn can_enter_tree(config: &Config, facts: &Facts) -> bool {
         && hooks.create_runtime.is_empty()
         && hooks.create_container.is_empty()
         && config.mounts.len() <= KEPT_TREES
+        && (facts.v1_mounts.is_empty() || !config.mounts.iter().any(v1))
         && config.mounts.iter().all(alone)
 }
 

@@ -73,8 +73,9 @@ pub fn remove(config: &Config, facts: &Facts, program: &mut Program) {
 /// Read-only file systems that had to be writable until now.
 fn make_read_only(config: &Config, facts: &Facts, program: &mut Program) {
     for mount in &config.mounts {
-        let options = options::parse(&mount.options);
-        if options.set & flag::RDONLY != 0 && made_writable(config, facts, mount) {
+        if made_writable(config, facts, mount)
+            && options::parse(&mount.options).set & flag::RDONLY != 0
+        {
             let tree = match mount.kind.as_deref() {
                 Some("cgroup") => flag::REC | flag::NOSUID | flag::NODEV | flag::NOEXEC,
                 _ => 0,
