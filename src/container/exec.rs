@@ -256,9 +256,11 @@ fn launch_in(
             ..Launch::default()
         };
         let child = launch(program, descriptors, how, report);
-        match in_cgroup {
-            true => child.context("error adding pid of the process to cgroups"),
-            false => child,
+        match child {
+            Err(error) if in_cgroup && !error.to_string().starts_with(spawn::EXECUTING) => {
+                Err(error.wrap("error adding pid of the process to cgroups"))
+            }
+            child => child,
         }
     };
     let mut start = |cgroup: &Cgroup| match start(cgroup, false) {

@@ -76,25 +76,24 @@ pub struct Child {
     pub pidfd: OwnedFd,
 }
 
-/// Starts the child and returns when it has executed the image, or failed to: then it has exited with
-/// the errno of execveat(2) as its status. The child gets every descriptor that is not close-on-exec, and an
-/// empty environment.
+/// Starts the child and returns when it has executed the image. One that cannot is waited for: an error. The child gets
+/// every descriptor that is not close-on-exec, and an empty environment.
 pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
     if let Some(prepare) = spawn.prepare {
         return spawn_prepared(spawn, prepare);
     }
+    if !spawn.share_memory {
+        return spawn_prepared(spawn, &|_| Ok(()));
+    }
     let before = super::process::boot_ticks();
     let mut pidfd: libc::c_int = -1;
-    let shared = if spawn.share_memory {
-        libc::CLONE_VM
-    } else {
-        0
-    };
-    let flags = (libc::CLONE_PIDFD | libc::CLONE_VFORK | shared) as u64 | spawn.namespaces;
+    let flags = libc::CLONE_PIDFD | libc::CLONE_VFORK | libc::CLONE_VM;
+    let flags = flags as u64 | spawn.namespaces;
     let args = CloneArgs::new(spawn, flags, &mut pidfd);
     let clone3 = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0];
     // SAFETY: the arguments point to live memory that outlasts the call; see `clone_exec` for the child.
-    let mut pid = unsafe { clone_exec(libc::SYS_clone3 as usize, clone3, spawn.image) };
+    let (mut pid, mut failure) =
+        unsafe { clone_exec(libc::SYS_clone3 as usize, clone3, spawn.image) };
     if lacks_clone3(-pid as i32) {
         if spawn.cgroup.is_some() {
             return spawn_prepared(spawn, &|_| Ok(()));
@@ -107,18 +106,31 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
             0,
         ];
         // SAFETY: as above; with CLONE_PIDFD the third argument is where the pidfd goes.
-        pid = unsafe { clone_exec(libc::SYS_clone as usize, clone, spawn.image) };
+        (pid, failure) = unsafe { clone_exec(libc::SYS_clone as usize, clone, spawn.image) };
     }
     if pid < 0 {
         return Err(std::io::Error::from_raw_os_error(-pid as i32)).context("clone3");
     }
     // SAFETY: the kernel has just made this descriptor for us alone.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    executed(pid as i32, failure)?;
     Ok(Child {
         pid: pid as i32,
         start_ticks: before.filter(|_| before == super::process::boot_ticks()),
         pidfd,
     })
+}
+
+/// What the error of a child that could not execute its image begins with.
+pub const EXECUTING: &str = "execveat of container init";
+
+/// What becomes of a child whose execveat(2) has failed with that errno; 0 if it has not.
+fn executed(pid: i32, errno: i32) -> Result<()> {
+    if errno == 0 {
+        return Ok(());
+    }
+    super::process::wait(pid)?;
+    Err(std::io::Error::from_raw_os_error(errno)).context(EXECUTING)
 }
 
 /// The same for a child that waits for us: a plain fork. Who has no id in a new user namespace loses all capabilities
@@ -156,7 +168,7 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
             if libc::recv(theirs.as_raw_fd(), (&raw mut go).cast(), 1, 0) != 1 {
                 libc::_exit(1);
             }
-            libc::close(theirs.as_raw_fd());
+            libc::fcntl(theirs.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC);
             if spawn.namespaces & libc::CLONE_NEWUSER as u64 != 0 {
                 // Denied where setgroups(2) is, and harmless then.
                 if !spawn.keep_groups {
@@ -176,7 +188,13 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
                 envp.as_ptr(),
                 flags,
             );
-            libc::_exit(*libc::__errno_location());
+            let errno = *libc::__errno_location();
+            libc::write(
+                theirs.as_raw_fd(),
+                (&raw const errno).cast(),
+                size_of_val(&errno),
+            );
+            libc::_exit(1);
         }
     }
     drop(theirs);
@@ -192,6 +210,17 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
         super::process::wait(pid)?;
         return Err(error);
     }
+    // Its end is closed when it executes the image.
+    let mut errno = [0; size_of::<i32>()];
+    let (length, _) = super::socket::receive(ours.as_fd(), &mut errno)?;
+    executed(
+        pid,
+        if length > 0 {
+            i32::from_ne_bytes(errno)
+        } else {
+            0
+        },
+    )?;
     Ok(Child {
         pid,
         start_ticks: None,
@@ -206,19 +235,21 @@ fn enter(cgroup: BorrowedFd<'_>, pid: i32) -> Result<()> {
     file.and_then(write).context("cgroup.procs")
 }
 
-/// Makes a child with the given system call; the child executes `image` or exits.
+/// Makes a child with the given system call; the child executes `image` or exits. The result is that of the call, and the
+/// errno of a child that could not execute the image, or 0.
 ///
 /// # Safety
-/// `arguments` must be sound for that call. The child may share our memory and stack: it touches neither, as
-/// it makes its two system calls out of registers alone.
-unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) -> isize {
+/// `arguments` must be sound for that call, and ask that the child shares our memory and that we wait for it: CLONE_VM
+/// and CLONE_VFORK. It touches nothing of the memory but for that errno, as it makes its system calls out of registers alone.
+unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) -> (isize, i32) {
+    let mut errno = 0i32;
     const NAME: &CStr = c"coracle-init";
     let argv = [NAME.as_ptr(), std::ptr::null()];
     let envp = [std::ptr::null::<libc::c_char>()];
     let empty = c"".as_ptr();
     let result: isize;
-    // SAFETY: only registers are written, all of them declared; memory outlives the child's execveat, since the
-    // parent is suspended until then (CLONE_VFORK), and the child leaves this block by no other way than exec or exit.
+    // SAFETY: only declared registers are written, and `errno`; memory outlives the child's execveat, since the parent is
+    // suspended until then (CLONE_VFORK), and the child leaves this block by no other way than exec or exit.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         asm!(
@@ -233,7 +264,8 @@ unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) 
             "mov eax, {execveat}",
             "syscall",
             "neg eax",
-            "mov edi, eax",
+            "mov [r9], eax",
+            "mov edi, 1",
             "mov eax, {exit_group}",
             "syscall",
             "ud2",
@@ -247,6 +279,7 @@ unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) 
             in("rdx") arguments[2],
             in("r10") arguments[3],
             in("r8") arguments[4],
+            in("r9") &raw mut errno,
             in("r12") image.as_raw_fd() as usize,
             in("r13") empty,
             in("r14") argv.as_ptr(),
@@ -268,7 +301,9 @@ unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) 
             "mov x4, {at_empty_path}",
             "mov x8, {execveat}",
             "svc #0",
-            "neg x0, x0",
+            "neg w0, w0",
+            "str w0, [x24]",
+            "mov x0, 1",
             "mov x8, {exit_group}",
             "svc #0",
             "brk #1",
@@ -286,6 +321,7 @@ unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) 
             in("x21") empty,
             in("x22") argv.as_ptr(),
             in("x23") envp.as_ptr(),
+            in("x24") &raw mut errno,
         );
     }
     // SAFETY: as for x86_64.
@@ -302,6 +338,8 @@ unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) 
             "li a7, {execveat}",
             "ecall",
             "neg a0, a0",
+            "sw a0, 0(s6)",
+            "li a0, 1",
             "li a7, {exit_group}",
             "ecall",
             "unimp",
@@ -319,6 +357,7 @@ unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) 
             in("s3") empty,
             in("s4") argv.as_ptr(),
             in("s5") envp.as_ptr(),
+            in("s6") &raw mut errno,
         );
     }
     // SAFETY: as for x86_64.
@@ -339,6 +378,8 @@ unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) 
             "movw r7, #{execveat}",
             "svc #0",
             "rsb r0, r0, #0",
+            "str r0, [r8]",
+            "mov r0, #1",
             "movw r7, #{exit_group}",
             "svc #0",
             "udf #0",
@@ -353,9 +394,10 @@ unsafe fn clone_exec(call: usize, arguments: [usize; 5], image: BorrowedFd<'_>) 
             in("r3") arguments[3],
             in("r4") arguments[4],
             in("r5") exec.as_ptr(),
+            in("r8") &raw mut errno,
         );
     }
-    result
+    (result, errno)
 }
 
 /// Joins a PID or time namespace, which changes only the children made from here on: setns(2).

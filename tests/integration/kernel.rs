@@ -3,6 +3,7 @@
 use crate::harness::*;
 use crate::lifecycle::remove_namespace;
 use serde_json::json;
+use std::fs;
 use std::process::Command;
 
 #[test]
@@ -24,6 +25,37 @@ fn a_host_that_forbids_executable_memfds() {
     let output = bundle.spawn(command).wait().ok();
     assert_eq!(output.stdout.trim(), "works");
     bundle.assert_nothing_left();
+}
+
+#[test]
+fn a_host_that_forbids_execveat() {
+    coracle_only!();
+    const REFUSED: &str = "execveat of container init: operation not permitted";
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+    let known = |kind: &&str| fs::exists(format!("/proc/self/ns/{kind}")).unwrap();
+    for more in ["", "user", "time"].into_iter().filter(known) {
+        let mut bundle = Bundle::sleeping();
+        if !more.is_empty() {
+            let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
+            namespaces.push(json!({"type": more}));
+        }
+        if more == "user" {
+            bundle.config["linux"]["uidMappings"] = map.clone();
+            bundle.config["linux"]["gidMappings"] = map.clone();
+        }
+        let mut command = bundle.bundle_command("run", &[]);
+        refuse(&mut command, &[libc::SYS_execveat], libc::EPERM);
+        bundle.spawn(command).wait().fails_with(REFUSED);
+        bundle.assert_nothing_left();
+
+        let _container = bundle.start();
+        let mut command = bundle.command(&["exec", &bundle.id, "true"]);
+        refuse(&mut command, &[libc::SYS_execveat], libc::EPERM);
+        let output = bundle.spawn(command).wait();
+        assert_eq!(output.code(), 255);
+        let what = format!("msg=\"exec failed: {REFUSED}\"");
+        assert!(output.complaint().contains(&what), "{output:?}");
+    }
 }
 
 #[test]
