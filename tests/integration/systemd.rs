@@ -414,7 +414,7 @@ fn a_container_that_stays_keeps_no_connection() {
 #[test]
 fn systemd_is_spoken_to_without_a_bus() {
     needs_systemd!();
-    root_only!("hides the bus");
+    root_only!("a mount over the bus");
     let mut bundle = placed(":test:NAME");
     bundle.set_args(&["cat", "/proc/self/cgroup"]);
     let run = bundle.bundle_command("run", &[]);

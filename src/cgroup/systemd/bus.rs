@@ -9,6 +9,7 @@ use super::value::{Value, Writer};
 use crate::error::{Context, Error, Result};
 use crate::sys::process;
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -122,6 +123,12 @@ impl Bus {
     /// Whether there is a bus between systemd and us.
     pub fn is_routed(&self) -> bool {
         self.routed
+    }
+
+    /// Whether the other end has not closed it.
+    pub fn is_open(&self) -> bool {
+        let events = process::poll_for(&[(Some(self.stream.as_fd()), 0)], 0);
+        events.is_ok_and(|events| events[0] == 0)
     }
 
     /// Has the signals that tell of the end of a unit's jobs sent to us. Systemd sends those of a job to who has asked for
@@ -475,6 +482,15 @@ mod tests {
         let mut heard = [0; 512];
         let count = systemd.read(&mut heard).unwrap();
         assert_eq!(&heard[..count], AUTHENTICATION);
+    }
+
+    #[test]
+    fn the_end_of_a_bus_is_seen() {
+        let (bus, mut systemd) = pair();
+        systemd.write_all(b"DATA\r\n").unwrap();
+        assert!(bus.is_open());
+        drop(systemd);
+        assert!(!bus.is_open());
     }
 
     #[test]

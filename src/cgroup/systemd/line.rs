@@ -36,8 +36,9 @@ impl Line {
     /// What is open, or a new one.
     pub fn take(&self, unit: &str, user: bool) -> Result<Bus> {
         match self.0.take() {
-            Some(bus) => Ok(bus),
-            None => connect(unit, user),
+            // The bus may have ended since.
+            Some(bus) if bus.is_open() => Ok(bus),
+            _ => connect(unit, user),
         }
     }
 
