@@ -5,6 +5,7 @@
 //! before it looks at them. No signals pile up on a connection over a bus: it is sent those of one unit's jobs alone.
 
 use super::dial::dial;
+use super::reader::{Reader, malformed};
 use super::value::{Value, Writer};
 use crate::error::{Context, Error, Result};
 use crate::sys::process;
@@ -259,17 +260,14 @@ impl Bus {
         }
         // The fixed part of a header, then the length of its fields.
         self.fill(16)?;
-        let mut header = Reader::new(&self.input);
         let (order, kind) = (self.input[0], self.input[1]);
         if order != b'l' {
             return Err(Error::new(
                 "dbus: a message in the byte order of another machine",
             ));
         }
-        header.at = 4;
-        let body = header.u32()? as usize;
-        header.at = 12;
-        let fields = header.u32()? as usize;
+        let body = Reader::from(&self.input, 4).u32()? as usize;
+        let fields = Reader::from(&self.input, 12).u32()? as usize;
         let start = 16usize.saturating_add(fields).next_multiple_of(8);
         if body > LONGEST || fields > LONGEST {
             return Err(Error::new("dbus: a message that is too long"));
@@ -282,9 +280,8 @@ impl Bus {
             error_name: String::new(),
             body: Vec::new(),
         };
-        let mut reader = Reader::new(&self.input[..16 + fields]);
-        reader.at = 16;
-        while reader.align(8) < reader.bytes.len() {
+        let mut reader = Reader::from(&self.input[..16 + fields], 16);
+        while !reader.ends(8) {
             let code = reader.byte()?;
             let signature = reader.signature()?;
             match (code, signature.as_str()) {
@@ -351,63 +348,6 @@ impl Bus {
         }
         Ok(())
     }
-}
-
-/// Takes apart what was received.
-pub struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    /// From the beginning.
-    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, at: 0 }
-    }
-
-    fn align(&mut self, to: usize) -> usize {
-        self.at = self.at.next_multiple_of(to);
-        self.at
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let end = self.at.checked_add(length).ok_or_else(malformed)?;
-        let taken = self.bytes.get(self.at..end).ok_or_else(malformed)?;
-        self.at = end;
-        Ok(taken)
-    }
-
-    fn byte(&mut self) -> Result<u8> {
-        self.take(1).map(|bytes| bytes[0])
-    }
-
-    /// `u`
-    pub fn u32(&mut self) -> Result<u32> {
-        self.align(4);
-        let bytes = self.take(4)?.try_into().map_err(|_| malformed())?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    /// `s` or `o`
-    pub fn text(&mut self) -> Result<String> {
-        let length = self.u32()? as usize;
-        self.terminated(length)
-    }
-
-    fn signature(&mut self) -> Result<String> {
-        let length = self.byte()?.into();
-        self.terminated(length)
-    }
-
-    fn terminated(&mut self, length: usize) -> Result<String> {
-        let text = String::from_utf8_lossy(self.take(length)?).into_owned();
-        self.take(1)?;
-        Ok(text)
-    }
-}
-
-fn malformed() -> Error {
-    Error::new("dbus: a malformed message")
 }
 
 #[cfg(test)]

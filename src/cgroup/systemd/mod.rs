@@ -7,6 +7,7 @@ mod bus;
 mod dial;
 mod line;
 pub(super) mod properties;
+mod reader;
 mod value;
 
 use crate::error::{Context, Error, Result};
