@@ -222,10 +222,16 @@ pub fn create(store: &Store, options: &Options, signals: BorrowedFd<'_>) -> Resu
 
 /// The bundle and its rootfs, as absolute paths, once it is clear that the container may be made of them.
 pub(super) fn places(options: &Options, config: &Config) -> Result<(PathBuf, PathBuf)> {
-    let bundle = absolute(&options.bundle)?;
     let socket = options.console_socket.as_deref();
     check_terminal(config.terminal(), options.leaves(), socket)?;
     identity::check_groups(config)?;
+    let path = rootfs(config, &options.bundle);
+    // The way to what is below the bundle is through it.
+    let below = file::is_normal(&options.bundle) && path.starts_with(&options.bundle);
+    if below && file::is_canonical_directory(&path) {
+        return Ok((options.bundle.clone(), path));
+    }
+    let bundle = absolute(&options.bundle)?;
     let rootfs = rootfs(config, &bundle);
     let rootfs = file::canonical_directory(&rootfs).map_err(|_| {
         Error::new(format!(

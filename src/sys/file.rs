@@ -176,10 +176,7 @@ fn into_text(bytes: &[u8]) -> String {
 
 /// The path of a directory without links, from the root: as realpath(3), which asks for each component.
 pub fn canonical_directory(path: &Path) -> std::io::Result<PathBuf> {
-    const RESOLVE_NO_SYMLINKS: u64 = 0x04;
-    let flags = libc::O_PATH | libc::O_DIRECTORY;
-    // Where there are none, the path is what the kernel would say.
-    if is_normal(path) && open_how(libc::AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS).is_ok() {
+    if is_canonical_directory(path) {
         return Ok(path.into());
     }
     let directory = open_directory(path)?;
@@ -199,8 +196,15 @@ pub fn canonical_directory(path: &Path) -> std::io::Result<PathBuf> {
     Ok(OsStr::from_bytes(&buffer[..length as usize]).into())
 }
 
+/// Whether it is certain that a path is one of a directory that [`canonical_directory`] would return as it is.
+pub fn is_canonical_directory(path: &Path) -> bool {
+    const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    is_normal(path) && open_how(libc::AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS).is_ok()
+}
+
 /// Whether a path is absolute, and each of its parts a name.
-fn is_normal(path: &Path) -> bool {
+pub fn is_normal(path: &Path) -> bool {
     let is_name = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
     let rest = path.as_os_str().as_bytes().strip_prefix(b"/");
     rest.is_some_and(|rest| rest.split(|byte| *byte == b'/').all(is_name))
