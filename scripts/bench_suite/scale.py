@@ -10,6 +10,9 @@ from . import bundles, sampling
 from .tracing import field
 
 IN_FLIGHT = 4
+# What changes less in a second is at rest, and how long that is waited for.
+REST_KIB = 256
+REST_SECONDS = 60
 # what grows → how a configuration gets so many, and how many
 GROWTH = {"mount": (bundles.with_mounts, 100), "seccomp rule": (bundles.with_rules, 400),
           "environment variable": (bundles.with_variables, 2000)}
@@ -39,10 +42,16 @@ def parallel(runtime, bundle, count):
 
 
 def available():
-    """KiB that the machine has left, when it has come to rest."""
+    """KiB that the machine has left, when it has come to rest: network namespaces of containers that are gone go one by
+    one, some time later, and would be taken for memory that the next runtime's do not hold."""
     os.sync()
-    time.sleep(1)
-    return field("/proc/meminfo", "MemAvailable:")
+    left = field("/proc/meminfo", "MemAvailable:")
+    for _ in range(REST_SECONDS):
+        time.sleep(1)
+        before, left = left, field("/proc/meminfo", "MemAvailable:")
+        if abs(left - before) < REST_KIB:
+            break
+    return left
 
 
 def create_cost(runtime, bundle, label):
