@@ -103,7 +103,8 @@ pub fn mount(recipe: &Recipe, place: Path<'_>) -> Outcome {
     )
 }
 
-/// Mounts what the tree describes, and makes its changes.
+/// Mounts what the tree describes, and makes its changes. Where it is not called, its room on the stack is not touched.
+#[inline(never)]
 pub fn attach(machine: &mut Machine, place: &Fd, target: Text<'_>, follow: u8) -> Outcome {
     let recipe = machine.tree()?.recipe;
     let under = DescriptorPath::new(place.raw());
