@@ -1,23 +1,19 @@
 //! Making a container: from the bundle to a process that waits for `start`, or already runs.
 
 use super::bundle::{absolute, facts, load, rootfs};
-use super::handles::{self, Given};
-use super::joined::{CLONED, join_ours};
-use super::launch::{Launch, launch};
-use super::net_devices::Devices;
+use super::console::{check_terminal, send_pidfd};
 use super::readiness::{self, Readiness};
 use super::report::{await_end, follow, note};
 use super::store::{self, Record, Store};
-use super::{hooks, host, identity, resctrl, stdio};
+use super::stub::start_stub;
+use super::{hooks, host, identity, resctrl};
 use crate::cgroup::{self, Cgroup, Layout, Manager, Rootless, Wanted};
-use crate::error::{Context, Error, Result};
-use crate::oci::{Config, NamespaceType, Resources, Status, annotation};
-use crate::program::{self, Handle, Program, is_new};
-use crate::sys::{self, file, mount, process, socket, spawn};
+use crate::error::{Error, Result};
+use crate::oci::{Config, NamespaceType, Resources, Status};
+use crate::program::{self, is_new};
+use crate::sys::{file, mount, process, socket, spawn};
 use crate::{check, log};
-use std::cell::RefCell;
 use std::fs::File;
-use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -346,26 +342,6 @@ fn make_cgroup(
     }
 }
 
-/// runc's rules about terminals; `leaves` says that nobody stays to copy it.
-pub(super) fn check_terminal(terminal: bool, leaves: bool, socket: Option<&Path>) -> Result<()> {
-    match (terminal, leaves, socket) {
-        (true, true, None) => Err(Error::new(
-            "cannot allocate tty if runc will detach without setting console socket",
-        )),
-        (false, _, Some(_)) | (true, false, Some(_)) => Err(Error::new(
-            "cannot use console socket if runc will not detach or allocate tty",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// `--pidfd-socket`: the process's pidfd, for whoever listens there.
-pub(super) fn send_pidfd(path: &Path, pidfd: BorrowedFd<'_>, name: &str) -> Result<()> {
-    let what = || format!("--pidfd-socket: dial {}", path.display());
-    let socket = socket::connect_stream(path).with_context(what)?;
-    socket::send_descriptor(socket.as_fd(), name.as_bytes(), pidfd).with_context(what)
-}
-
 /// Poststart hooks: a failing one stops the container, as the spec says.
 fn poststart(store: &Store, created: &Created) -> Result<()> {
     let record = &created.record;
@@ -380,153 +356,4 @@ fn poststart(store: &Store, created: &Created) -> Result<()> {
         super::life::remove(store, record)?;
     }
     result
-}
-
-pub(super) struct Started {
-    pub child: spawn::Child,
-    pub report: OwnedFd,
-    console: Option<OwnedFd>,
-}
-
-/// Opens what the program needs and starts the stub on it.
-fn start_stub(
-    program: &Program,
-    config: &Config,
-    directory: &Path,
-    tasks: Vec<OwnedFd>,
-    options: &Options,
-    cgroup: &mut Cgroup,
-    rdt: Option<&resctrl::Class>,
-) -> Result<Started> {
-    let needs_process = cgroup.has_unit();
-    let needs_cgroup = cgroup.is_unified();
-    let mut into_cgroup = match needs_process {
-        true => None,
-        false => cgroup.dir_fd()?,
-    };
-    let (report, theirs) = socket::pair().context("socketpair")?;
-    let state_directory = match program.handles.contains(&Handle::StartListener) {
-        true => Some(OwnedFd::from(
-            File::open(directory).with_context(|| format!("open {}", directory.display()))?,
-        )),
-        false => None,
-    };
-    let (console, given_console) = console(config, options)?;
-    let given = Given {
-        report: Some(theirs),
-        directory: state_directory.as_ref().map(AsFd::as_fd),
-        tasks,
-        console: given_console,
-        process: None,
-    };
-    let mut descriptors = handles::open(&program.handles, given)?;
-    let linux = &config.linux;
-    let new_user = is_new(linux.namespace(NamespaceType::User));
-    // From within another cgroup namespace, nothing can be made in a cgroup outside it: cgroups(7), nsdelegate. Whoever
-    // has opened the file before may still write to it.
-    let leaves_cgroups = linux
-        .namespace(NamespaceType::Cgroup)
-        .is_some_and(|namespace| new_user && needs_cgroup && namespace.path.is_some());
-    let procs = match into_cgroup.take_if(|_| leaves_cgroups) {
-        Some(cgroup) => Some(sys::open_at(
-            cgroup.as_fd(),
-            Path::new("cgroup.procs"),
-            libc::O_WRONLY,
-            0,
-        )?),
-        None => None,
-    };
-    let mut namespaces = 0;
-    for (kind, flag) in CLONED {
-        if is_new(linux.namespace(*kind)) {
-            namespaces |= *flag as u64 & !u64::from(program.made_inside);
-        }
-    }
-    if let Some(process) = &config.process {
-        stdio::give_to(process, stdio::maps_of(config), options.leaves());
-    }
-    let devices = Devices::open(&linux.net_devices)?;
-    let joined = RefCell::new(join_ours(config, program)?);
-    // Once: whoever asks again is back already.
-    let come_back = || {
-        let mut joined = joined.take().into_iter();
-        joined.try_for_each(|(own, kind)| spawn::setns(own.as_fd(), kind).context("setns"))
-    };
-    let own_time = linux.namespace(NamespaceType::Time).is_some();
-    let cgroup = RefCell::new(cgroup);
-    let prepare = |pid: i32| {
-        if let Some(procs) = &procs {
-            let mut file = File::from(procs.try_clone().context("dup")?);
-            file.write_all(pid.to_string().as_bytes())
-                .context("write cgroup.procs")?;
-        }
-        if new_user {
-            if let Some(process) = &config.process {
-                identity::host_limits(pid, process)?;
-            }
-            identity::write_maps(pid, &linux.uid_mappings, &linux.gid_mappings)?;
-        }
-        if let Some(class) = rdt {
-            class.add(pid)?;
-        }
-        if let Some(devices) = &devices {
-            // The child joins a namespace later, unless we have done so for it.
-            let network = linux.namespace(NamespaceType::Network);
-            let path = network.and_then(|network| network.path.as_deref());
-            match path.filter(|_| !new_user) {
-                Some(path) => devices.move_to(Path::new(path))?,
-                None => devices.move_to(Path::new(&format!("/proc/{pid}/ns/net")))?,
-            }
-        }
-        // Where systemd has put the process is told as our cgroup namespace sees it.
-        if new_user {
-            come_back()?;
-        }
-        cgroup.borrow_mut().adopt(pid, linux.resources.as_ref())
-    };
-    let how = Launch {
-        namespaces,
-        prepare: (new_user || needs_process || devices.is_some() || rdt.is_some())
-            .then_some(&prepare),
-        cgroup: into_cgroup,
-        needs_cgroup,
-        own_time,
-        keep_groups: config.set(annotation::KEEP_GROUPS),
-    };
-    let child =
-        launch(program, &mut descriptors, how, report.as_fd()).map_err(|error| match new_user {
-            true => identity::explain_refusal(error),
-            false => error,
-        });
-    come_back()?;
-    Ok(Started {
-        child: child?,
-        report,
-        console,
-    })
-}
-
-/// Where the terminal's master goes: to the console socket; or, over a pair, to us.
-fn console(config: &Config, options: &Options) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
-    if !config.terminal() {
-        return Ok((None, None));
-    }
-    console_socket(options.console_socket.as_deref())
-}
-
-/// The two ends that [`console`] gives, for a socket's path or none.
-pub(super) fn console_socket(path: Option<&Path>) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
-    match path {
-        Some(path) => Ok((None, Some(dial_console(path)?))),
-        None => {
-            let (ours, theirs) = socket::pair().context("socketpair")?;
-            Ok((Some(ours), Some(theirs)))
-        }
-    }
-}
-
-/// Connects to the console socket.
-pub(super) fn dial_console(path: &Path) -> Result<OwnedFd> {
-    socket::connect_stream(path)
-        .with_context(|| format!("--console-socket: dial {}", path.display()))
 }

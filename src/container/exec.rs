@@ -1,7 +1,7 @@
 //! A further process in a running container.
 
 use super::bundle::window;
-use super::create::{check_terminal, console_socket};
+use super::console::{check_terminal, console_socket, send_pidfd};
 use super::described::described;
 use super::handles::{self, Given};
 use super::launch::{Launch, is_denied, launch};
@@ -330,7 +330,7 @@ fn follow(
     log::debug(format_args!("setns_init: about to exec"));
     store::write_pid_file(options.pid_file.as_deref(), child.pid)?;
     match &options.pidfd_socket {
-        Some(path) => super::create::send_pidfd(path, child.pidfd.as_fd(), "setns"),
+        Some(path) => send_pidfd(path, child.pidfd.as_fd(), "setns"),
         None => Ok(()),
     }
 }

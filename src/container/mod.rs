@@ -2,6 +2,7 @@
 
 mod bundle;
 mod checkpoint;
+mod console;
 mod create;
 mod described;
 mod events;
@@ -26,6 +27,7 @@ mod resctrl_stats;
 mod restore;
 mod stdio;
 mod store;
+mod stub;
 mod subordinate;
 mod trees;
 mod update;

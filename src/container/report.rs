@@ -1,7 +1,7 @@
 //! What the stub reports over its socket, and what is done about it.
 
-use super::create::Started;
 use super::store::{self, Record};
+use super::stub::Started;
 use super::{hooks, identity, notify, trees};
 use crate::error::{Context, Error, Result};
 use crate::log;

@@ -2,7 +2,8 @@
 
 use super::bundle::load;
 use super::checkpoint::{DESCRIPTORS, Images, warn_of_user};
-use super::create::{Created, Options, Prepared, Undo, dial_console, places, prepare};
+use super::console::dial_console;
+use super::create::{Created, Options, Prepared, Undo, places, prepare};
 use super::store::{self, Record, Store};
 use super::{external, hooks};
 use crate::cgroup::Cgroup;
