@@ -1,6 +1,8 @@
 //! Cgroups on the machine's own kernel, as root. Each has its own name and is removed.
 
+use super::devices::Policy;
 use super::*;
+use crate::oci::Resources;
 use std::fs;
 use std::process::{Child, Command};
 use std::rc::Rc;
