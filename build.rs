@@ -14,9 +14,10 @@ fn main() {
     let script = root.join("init-stub/link.ld");
 
     if variable("PROFILE") == "release" {
-        println!("cargo:rerun-if-changed=link.ld");
-        let script = root.join("link.ld");
-        println!("cargo:rustc-link-arg-bins=-T{}", script.display());
+        for name in ["link.ld", "hot.ld"] {
+            println!("cargo:rerun-if-changed={name}");
+            println!("cargo:rustc-link-arg-bins=-T{}", root.join(name).display());
+        }
         println!("cargo:rustc-link-arg-bins=--no-eh-frame-hdr");
         println!("cargo:rustc-link-arg-bins=--icf=all");
         // Nothing makes it read-only in a static program: it would only be a segment more.
