@@ -1,7 +1,7 @@
 //! Watching a container: its statistics, and when it runs out of memory.
 
 use super::resctrl_stats;
-use super::store::{Record, Store};
+use super::store::{self, Record, Store};
 use crate::cgroup::OutOfMemory;
 use crate::error::{Context, Error, Result};
 use crate::log;
@@ -68,9 +68,9 @@ pub fn events(
         match stats(&record) {
             Ok(line) if print(&line) => {}
             Ok(_) => return Ok(()),
-            // Or else it has been removed while it was looked at.
-            Err(error) if record.is_alive() => log::error(&error.to_string()),
-            Err(_) => return Ok(()),
+            // It is removed while it is looked at, as soon as no process is in it: that is before its last one has ended.
+            Err(_) if store::is_ending(record.pid) || !record.is_alive() => return Ok(()),
+            Err(error) => log::error(&error.to_string()),
         }
     }
 }

@@ -365,9 +365,8 @@ pub(super) fn namespaces(pid: i32) -> Result<u32> {
         let own = fs::read_link(format!("/proc/self/ns/{name}"));
         match (theirs, own) {
             (Ok(theirs), Ok(own)) if theirs != own => flags |= *flag as u32,
-            (Err(error), Ok(_)) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(stopped());
-            }
+            // Those of a process that is about to end belong to nobody any more: permission denied.
+            (Err(_), Ok(_)) if store::is_ending(pid) => return Err(stopped()),
             (Err(error), Ok(_)) => {
                 return Err(error).with_context(|| format!("open /proc/{pid}/ns/{name}"));
             }
