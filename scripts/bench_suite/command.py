@@ -23,7 +23,8 @@ def say(text):
 class Bench:
     def __init__(self, options, directory):
         self.options, self.directory = options, directory
-        self.found = runtimes.find(options.runtime, directory)
+        flags = ["--systemd-cgroup"] if options.systemd else []
+        self.found = runtimes.find(options.runtime, directory, flags)
         self.bundles = {kind: bundles.make(directory, kind, f"bundle-{number}")
                         for number, kind in enumerate(bundles.CONFIGURATIONS)}
         self.figures = {"runtimes": {}, "run": {}, "steps": {}, "scale": {}, "growth": {}, "machine": {}}
@@ -47,6 +48,7 @@ class Bench:
         self.figures["machine"] = {
             "kernel": f"Linux {kernel.release}", "machine": kernel.machine, "cpus": os.cpu_count(),
             "cgroup": "v2" if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else "v1",
+            "systemd": self.options.systemd,
             "rounds": self.options.runs}
 
     def run(self, kind):
@@ -158,6 +160,7 @@ def main(description):
     parser.add_argument("--alive", type=int, default=1000)
     parser.add_argument("--parallel", type=int, default=200)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--systemd", action="store_true")
     parser.add_argument("--readme", action="store_true")
     parser.add_argument("--svg")
     parser.add_argument("--json")

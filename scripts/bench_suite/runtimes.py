@@ -20,13 +20,13 @@ class Runtime:
 
     whole = True
 
-    def __init__(self, name, path, directory):
-        self.name, self.path = name, os.path.realpath(path)
+    def __init__(self, name, path, directory, flags):
+        self.name, self.path, self.flags = name, os.path.realpath(path), flags
         self.root = os.path.join(directory, "state-" + name)
         os.mkdir(self.root)
 
     def command(self, *arguments):
-        return [self.path, "--root", self.root, *arguments]
+        return [self.path, "--root", self.root, *self.flags, *arguments]
 
     def run(self, bundle, name):
         return self.command("run", "--bundle", bundle.path, name)
@@ -78,8 +78,9 @@ def hide_second_cgroup_mount():
     return True
 
 
-def find(asked, directory):
-    """Coracle, the peers on PATH and those that are asked for as NAME=PATH; then the floor, where it can be built."""
+def find(asked, directory, flags):
+    """Coracle, the peers on PATH and those that are asked for as NAME=PATH; then the floor, where it can be built. All but
+    that get these flags before each command."""
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(REPOSITORY, "target"))
     built = os.path.join(target, MUSL.get(os.uname().machine, ""), "release", "coracle")
     paths = {"coracle": built if os.path.exists(built) else shutil.which("coracle")}
@@ -91,7 +92,7 @@ def find(asked, directory):
         paths[name] = path
     if not paths["coracle"]:
         sys.exit("bench: coracle is not built: cargo build --release")
-    found = [Runtime(name, path, directory) for name, path in paths.items() if path]
+    found = [Runtime(name, path, directory, flags) for name, path in paths.items() if path]
     try:
         found.append(Floor(directory))
     except (OSError, subprocess.CalledProcessError):

@@ -99,10 +99,11 @@ def text(figures):
     machine = figures["machine"]
     versions = "; ".join(f"{name}: {one['version']}" for name, one in figures["runtimes"].items())
     hidden = ", the second cgroup mount hidden" if machine["hidden"] else ""
+    manager = " by systemd" if machine.get("systemd") else ""
     failed = [f"{name}, {kind}: {row['failed']} runs failed.\n\n" for kind, rows in figures["run"].items()
               for name, row in rows.items() if row["failed"]]
     return (f"Medians of {machine['rounds']} alternating runs of `/bin/true` of busybox; {machine['kernel']}, "
-            f"{machine['machine']}, {machine['cpus']} CPUs, cgroup {machine['cgroup']}{hidden}; ratios to "
+            f"{machine['machine']}, {machine['cpus']} CPUs, cgroup {machine['cgroup']}{manager}{hidden}; ratios to "
             f"{base_of(figures)}. {versions}.\n\n" + "".join(failed)
             + "".join(run(figures, kind) + "\n" for kind in figures["run"])
             + steps(figures, "cpu", "CPU ms") + "\n" + steps(figures, "wall", "wall ms") + "\n"
