@@ -1,17 +1,20 @@
 """The runtimes that are compared, and the floor: what the kernel alone needs."""
 
+import atexit
 import ctypes
 import glob
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MUSL = {"x86_64": "x86_64-unknown-linux-musl", "aarch64": "aarch64-unknown-linux-musl",
         "armv7l": "armv7-unknown-linux-musleabihf", "riscv64": "riscv64gc-unknown-linux-musl"}
 PEERS = ["crun", "runc", "youki"]
 CGROUPS = "/sys/fs/cgroup"
+SHM = "/dev/shm"
 CLONE_NEWNS = 0x20000
 
 
@@ -20,10 +23,11 @@ class Runtime:
 
     whole = True
 
-    def __init__(self, name, path, directory, flags):
+    def __init__(self, name, path, flags):
         self.name, self.path, self.flags = name, os.path.realpath(path), flags
-        self.root = os.path.join(directory, "state-" + name)
-        os.mkdir(self.root)
+        # Where each keeps its state unless it is told otherwise is a tmpfs, too: /run.
+        self.root = tempfile.mkdtemp(prefix=f"coracle-bench-{name}-", dir=SHM if os.path.ismount(SHM) else None)
+        atexit.register(shutil.rmtree, self.root, ignore_errors=True)
 
     def command(self, *arguments):
         return [self.path, "--root", self.root, *self.flags, *arguments]
@@ -92,7 +96,7 @@ def find(asked, directory, flags):
         paths[name] = path
     if not paths["coracle"]:
         sys.exit("bench: coracle is not built: cargo build --release")
-    found = [Runtime(name, path, directory, flags) for name, path in paths.items() if path]
+    found = [Runtime(name, path, flags) for name, path in paths.items() if path]
     try:
         found.append(Floor(directory))
     except (OSError, subprocess.CalledProcessError):
