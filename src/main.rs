@@ -18,6 +18,7 @@ mod log;
 // The whole of the specification, also what no command asks for yet.
 #[allow(dead_code, unused_imports)]
 mod oci;
+mod path;
 mod program;
 mod sys;
 

@@ -1,6 +1,7 @@
 //! What hierarchies there are, and where we are in them: cgroups(7).
 
 use crate::error::{Context, Result};
+use crate::path::clean;
 use crate::sys::file;
 use std::path::{Path, PathBuf};
 
@@ -183,21 +184,11 @@ pub fn resolve(own: &str, cgroups_path: Option<&str>, id: &str, unified: bool) -
         true => own.rsplit_once('/').map_or("", |(parent, _)| parent),
         false => own,
     };
-    let clean = |path: &str| {
-        let mut clean = String::with_capacity(path.len() + 1);
-        for part in path.split('/') {
-            match part {
-                "" | "." => {}
-                ".." => clean.truncate(clean.rfind('/').unwrap_or(0)),
-                part => clean.extend(["/", part]),
-            }
-        }
-        clean
-    };
     // Each by itself: what goes up in the path does not leave the base.
-    match clean(base) + &clean(path) {
-        root if root.is_empty() => "/".into(),
-        whole => whole,
+    match (clean(base), clean(path)) {
+        (base, path) if path == "/" => base,
+        (base, path) if base == "/" => path,
+        (base, path) => base + &path,
     }
 }
 

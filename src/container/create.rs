@@ -10,11 +10,13 @@ use super::{hooks, host, identity, resctrl};
 use crate::cgroup::{self, Cgroup, Layout, Manager, Rootless, Wanted};
 use crate::error::{Error, Result};
 use crate::oci::{Config, NamespaceType, Resources, Status};
+use crate::path::is_normal;
 use crate::program::{self, is_new};
 use crate::sys::{file, mount, process, socket, spawn};
 use crate::{check, log};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What the command line says of a new container.
@@ -223,7 +225,8 @@ pub(super) fn places(options: &Options, config: &Config) -> Result<(PathBuf, Pat
     identity::check_groups(config)?;
     let path = rootfs(config, &options.bundle);
     // The way to what is below the bundle is through it.
-    let below = file::is_normal(&options.bundle) && path.starts_with(&options.bundle);
+    let bundle = options.bundle.as_os_str().as_bytes();
+    let below = is_normal(bundle) && path.starts_with(&options.bundle);
     if below && file::is_canonical_directory(&path) {
         return Ok((options.bundle.clone(), path));
     }

@@ -6,7 +6,8 @@ use crate::cgroup::{Cgroup, Layout};
 use crate::criu::{Message, option};
 use crate::error::{Context, Error, Result};
 use crate::oci::{Config, NamespaceType};
-use crate::program::{bind_source, clean_path, is_bind, wants_link};
+use crate::path::clean;
+use crate::program::{bind_source, is_bind, wants_link};
 use crate::sys::{self, file, mount, process};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -21,7 +22,7 @@ type External = (String, PathBuf);
 fn mounts(config: &Config, bundle: &Path, cgroup: &Cgroup) -> Result<Vec<External>> {
     let mut found = Vec::new();
     for (index, mount) in config.mounts.iter().enumerate() {
-        let target = clean_path(&mount.destination);
+        let target = clean(&mount.destination);
         if is_bind(mount) {
             let source = bind_source(mount, bundle);
             if source.idmapped {
@@ -49,7 +50,7 @@ fn mounts(config: &Config, bundle: &Path, cgroup: &Cgroup) -> Result<Vec<Externa
     let own = ["null", "random", "full", "tty", "zero", "urandom"];
     let own = own.map(|name| format!("/dev/{name}"));
     let devices = &config.linux.devices;
-    let devices = devices.iter().map(|device| clean_path(&device.path));
+    let devices = devices.iter().map(|device| clean(&device.path));
     found.extend(own.into_iter().chain(devices).map(|path| {
         let source = path.clone().into();
         (path, source)
@@ -66,7 +67,7 @@ pub fn leave_mounts(
 ) -> Result<()> {
     let root = file::open_directory(Path::new(&format!("/proc/{pid}/root")))
         .with_context(|| format!("open /proc/{pid}/root"))?;
-    let notify = clean_path(readiness::INSIDE);
+    let notify = clean(readiness::INSIDE);
     for (name, _) in mounts(config, bundle, cgroup)? {
         // The destination may have links in it.
         let place = file::open_in_root(root.as_fd(), Path::new(&name))
@@ -109,7 +110,7 @@ pub fn find_mounts(
     }
     let notify = directory.join(readiness::DIRECTORY);
     file::make_directory(&notify).with_context(|| format!("mkdir {}", notify.display()))?;
-    add(&clean_path(readiness::INSIDE), &notify);
+    add(&clean(readiness::INSIDE), &notify);
     Ok(())
 }
 
@@ -122,13 +123,13 @@ pub fn make_mount_points(config: &Config, bundle: &Path, rootfs: &Path) -> Resul
         let of_tmpfs = |target: &str| {
             let above = |mount: &crate::oci::Mount| {
                 mount.kind.as_deref() == Some("tmpfs")
-                    && Path::new(target).starts_with(clean_path(&mount.destination))
-                    && clean_path(&mount.destination) != target
+                    && Path::new(target).starts_with(clean(&mount.destination))
+                    && clean(&mount.destination) != target
             };
             config.mounts.iter().any(above)
         };
         for (index, mount) in config.mounts.iter().enumerate() {
-            let target = clean_path(&mount.destination);
+            let target = clean(&mount.destination);
             // Criu restores what is in a tmpfs, and there is no other place for cgroups.
             if mount.kind.as_deref() == Some("cgroup")
                 || wants_link(mount).is_some()

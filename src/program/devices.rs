@@ -1,9 +1,10 @@
 //! Device nodes and links in `/dev`.
 
-use super::mounts::{clean, is_bind};
+use super::mounts::is_bind;
 use super::wire::{Op, create, entry, follow};
 use super::{Facts, Program};
 use crate::oci::{Config, DeviceType, Mount, NamespaceType};
+use crate::path::clean;
 
 /// The devices that every container has: name, major, minor.
 const DEVICES: &[(&str, u32, u32)] = &[

@@ -22,9 +22,7 @@ pub use compile::new as is_new;
 pub use compile::{CLONE_NEWTIME, container, mounts_for_host, time_offsets, waiter};
 pub use exec::{change_mounts, exec};
 pub use explain::{explain, explain_start};
-pub use mounts::{
-    BindSource, bind_source, can_enter_tree, clean as clean_path, is_bind, wants_link,
-};
+pub use mounts::{BindSource, bind_source, can_enter_tree, is_bind, wants_link};
 pub use options::names as mount_options;
 pub use process::{bit_mask, rlimit};
 

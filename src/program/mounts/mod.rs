@@ -12,6 +12,7 @@ use super::wire::{List, Op, create, entry, follow};
 use super::{Facts, Program, slices};
 use crate::error::{Error, Result};
 use crate::oci::{Config, Mount, NamespaceType};
+use crate::path::clean;
 use std::path::Path;
 
 /// The mounts and `/dev`, before the rootfs becomes the root.
@@ -183,24 +184,6 @@ fn destination(facts: &Facts, mount: &Mount) -> String {
 
 pub fn is_bind(mount: &Mount) -> bool {
     mount.kind.as_deref() == Some("bind") || options::has(&mount.options, &["bind", "rbind"])
-}
-
-/// A destination without doubled and trailing slashes and dots, from the root. `..` goes by what is written, as with runc.
-pub fn clean(path: &str) -> String {
-    let is_clean = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
-    let mut parts = path.as_bytes().split(|byte| *byte == b'/');
-    if parts.next() == Some(b"") && parts.all(is_clean) {
-        return path.to_string();
-    }
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            _ => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
 }
 
 fn one(
