@@ -2,6 +2,8 @@
 
 mod strings;
 
+pub use strings::plain_bytes;
+
 use super::Value;
 use crate::error::Error;
 

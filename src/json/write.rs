@@ -1,6 +1,7 @@
 //! From types to JSON text.
 
 use super::Value;
+use super::read::plain_bytes;
 
 /// A JSON text that is being written, without white space.
 #[derive(Debug, Default)]
@@ -129,13 +130,15 @@ impl Writer {
     pub fn string(&mut self, string: &[u8]) {
         self.text.push(b'"');
         let mut rest = string;
-        let is_plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-        while let Some(plain) = rest.iter().position(|byte| !is_plain(byte)) {
-            self.text.extend_from_slice(&rest[..plain]);
-            self.escape(rest[plain]);
-            rest = &rest[plain + 1..];
+        loop {
+            let (plain, special) = rest.split_at(plain_bytes(rest));
+            self.text.extend_from_slice(plain);
+            let Some((byte, after)) = special.split_first() else {
+                break;
+            };
+            self.escape(*byte);
+            rest = after;
         }
-        self.text.extend_from_slice(rest);
         self.text.push(b'"');
     }
 

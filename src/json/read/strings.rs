@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
 
 /// How many bytes there are before the first that is a quote, a backslash or a control character. Eight at once: strings
 /// are half of a configuration.
-fn plain_bytes(text: &[u8]) -> usize {
+pub fn plain_bytes(text: &[u8]) -> usize {
     const EACH: u64 = u64::MAX / 0xff;
     let mut at = 0;
     while let Some(chunk) = text[at..].first_chunk() {
