@@ -79,11 +79,8 @@ pub struct Child {
 /// Starts the child and returns when it has executed the image. One that cannot is waited for: an error. The child gets
 /// every descriptor that is not close-on-exec, and an empty environment.
 pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
-    if let Some(prepare) = spawn.prepare {
-        return spawn_prepared(spawn, prepare);
-    }
-    if !spawn.share_memory {
-        return spawn_prepared(spawn, &|_| Ok(()));
+    if spawn.prepare.is_some() || !spawn.share_memory {
+        return spawn_prepared(spawn);
     }
     let before = super::process::boot_ticks();
     let mut pidfd: libc::c_int = -1;
@@ -96,7 +93,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Child> {
         unsafe { clone_exec(libc::SYS_clone3 as usize, clone3, spawn.image) };
     if lacks_clone3(-pid as i32) {
         if spawn.cgroup.is_some() {
-            return spawn_prepared(spawn, &|_| Ok(()));
+            return spawn_prepared(spawn);
         }
         let clone = [
             (flags | libc::SIGCHLD as u64) as usize,
@@ -135,7 +132,7 @@ fn executed(pid: i32, errno: i32) -> Result<()> {
 
 /// The same for a child that waits for us: a plain fork. Who has no id in a new user namespace loses all capabilities
 /// on executing something: so the child becomes root there before that.
-fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Result<Child> {
+fn spawn_prepared(spawn: &Spawn<'_>) -> Result<Child> {
     let (ours, theirs) = super::socket::pair()?;
     let mut pidfd: libc::c_int = -1;
     let args = CloneArgs::new(
@@ -203,24 +200,17 @@ fn spawn_prepared(spawn: &Spawn<'_>, prepare: &dyn Fn(i32) -> Result<()>) -> Res
     let pid = pid as i32;
     let entered = enters.map_or(Ok(()), |cgroup| enter(cgroup, pid));
     if let Err(error) = entered
-        .and_then(|()| prepare(pid))
+        .and_then(|()| spawn.prepare.map_or(Ok(()), |prepare| prepare(pid)))
         .and_then(|()| super::socket::send(ours.as_fd(), b"g"))
     {
         drop(ours);
         super::process::wait(pid)?;
         return Err(error);
     }
-    // Its end is closed when it executes the image.
+    // Its end is closed when it executes the image: then nothing comes.
     let mut errno = [0; size_of::<i32>()];
-    let (length, _) = super::socket::receive(ours.as_fd(), &mut errno)?;
-    executed(
-        pid,
-        if length > 0 {
-            i32::from_ne_bytes(errno)
-        } else {
-            0
-        },
-    )?;
+    super::socket::receive(ours.as_fd(), &mut errno)?;
+    executed(pid, i32::from_ne_bytes(errno))?;
     Ok(Child {
         pid,
         start_ticks: None,
