@@ -115,6 +115,9 @@ impl Drop for Terminal {
     }
 }
 
+/// A container that has not ended by then is one that stays.
+pub(super) const SOON_MSEC: i32 = 100;
+
 /// Waits for the child, forwarding every signal that we get and its word that it is ready; returns its exit status.
 /// `stays` is called once it has not ended soon.
 pub fn wait(
@@ -126,8 +129,6 @@ pub fn wait(
 ) -> Result<u8> {
     // How often to look for somebody who has opened the terminal again.
     const AGAIN_MSEC: i32 = 100;
-    // A container that has not ended by then is one that stays.
-    const SOON_MSEC: i32 = 100;
     let mut idle = false;
     loop {
         let (stdin, stdout) = (standard(0), standard(1));

@@ -1,5 +1,6 @@
 //! What the stub reports over its socket, and what is done about it.
 
+use super::foreground::SOON_MSEC;
 use super::store::{self, Record};
 use super::stub::Started;
 use super::{hooks, identity, notify, trees};
@@ -34,9 +35,8 @@ pub(super) fn note(program: &Program) {
 /// Waits for the end of a process of which nobody wants to know that it has started: a short one is waited for once then,
 /// not twice. A long one, or a signal, is not: [`follow`] sees at once what has become of it.
 pub(super) fn await_end(started: &Started, signals: BorrowedFd<'_>) -> Result<()> {
-    const SHORT_MSEC: i32 = 100;
     let ends = [Some(started.child.pidfd.as_fd()), Some(signals)];
-    process::poll(&ends, SHORT_MSEC).map(drop)
+    process::poll(&ends, SOON_MSEC).map(drop)
 }
 
 /// Follows the stub through its stages, until it waits for `start` or executes the program.
